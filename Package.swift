@@ -1,0 +1,135 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// What our own code is held to. Dependencies are built with their own settings.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "tidegate",
+    products: [
+        .executable(name: "tidegate", targets: ["tidegate"]),
+        .executable(name: "tidegate-agent", targets: ["tidegate-agent"]),
+        .executable(name: "tidegate-keys", targets: ["tidegate-keys"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .target(name: "GateModel", swiftSettings: strict),
+        .target(
+            name: "GateSSH",
+            dependencies: ["GateModel", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .target(name: "GateWire", dependencies: ["GateModel"], swiftSettings: strict),
+        .target(name: "GateStore", dependencies: ["GateModel"], swiftSettings: strict),
+        .target(
+            name: "GateStoreSQLite",
+            dependencies: ["GateModel", "GateStore", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .target(
+            name: "GateControl",
+            dependencies: [
+                "GateModel", "GateSSH", "GateStore",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "GateHTTP",
+            dependencies: [
+                "GateModel", "GateControl", "GateWire",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(name: "CGateSys", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .target(name: "GateProcess", dependencies: ["CGateSys"], swiftSettings: strict),
+        .target(
+            name: "GateSSHServer",
+            dependencies: [
+                "GateModel", "GateSSH", "GateControl", "GateProcess",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "GateClient",
+            dependencies: [
+                "GateModel", "GateWire", "GateSSH", "GateProcess",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "GateCommands",
+            dependencies: [
+                "GateModel", "GateClient", "GateWire", "GateSSH", "GateProcess",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "GateAgent",
+            dependencies: [
+                "GateModel", "GateSSH", "GateClient", "GateWire", "GateProcess",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "tidegate",
+            dependencies: [
+                "GateModel", "GateSSH", "GateStore", "GateStoreSQLite", "GateControl", "GateHTTP", "GateSSHServer",
+                "GateProcess", "GateCommands",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "tidegate-agent",
+            dependencies: [
+                "GateModel", "GateAgent", "GateClient", "GateProcess", "GateSSH",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        // sshd runs this at each login, as root's own choice of program: no Foundation, no shared Swift runtime.
+        .executableTarget(
+            name: "tidegate-keys",
+            swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
+            linkerSettings: [.unsafeFlags(["-static-executable"])]),
+        .target(
+            name: "GateTesting",
+            dependencies: ["GateModel", "GateStore", "GateStoreSQLite", "GateControl"],
+            swiftSettings: strict),
+        .target(name: "GateStoreTesting", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
+    ]
+)
