@@ -1,0 +1,70 @@
+# One configuration for everything (docs/decisions/0001): tests run against the binaries that are shipped.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build run demo test test-long check lint walls bench clean \
+	build-tests setup-helper swift-test blackbox blackbox-long dependencies
+
+SWIFT ?= swift
+BUILD := $(SWIFT) build -c release
+# The set-up makes a virtual environment only where the system's Python has no pytest.
+PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+BENCHMARKS := $(sort $(wildcard benchmarks/*.sh benchmarks/*.py))
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what Debian or Ubuntu lacks, make the system users (idempotent)
+	@scripts/setup
+
+build: ## release binaries in .build/release/
+	$(BUILD)
+
+run: build ## a gateway, one machine (this host) and a way in, until Ctrl-C
+	@scripts/run
+
+demo: build ## the same in a throwaway folder: reach, revoke, be refused, tidy up
+	@scripts/demo
+
+test: setup build-tests setup-helper ## set up, build, and run every test but the long ones
+	@$(MAKE) --no-print-directory swift-test blackbox
+
+test-long: setup build-tests setup-helper ## every test, the long ones too
+	@$(MAKE) --no-print-directory swift-test blackbox-long
+
+check: lint walls ## format, walls, version, scripts, dependency lists, then every test
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory dependencies
+
+lint:
+	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	@scripts/version --check
+	@scripts/check-scripts
+
+walls:
+	@scripts/check-walls
+
+dependencies:
+	@scripts/dependencies --check
+
+bench: build ## run every script in benchmarks/
+	@test -n "$(BENCHMARKS)" || echo "benchmarks/ holds no script yet"
+	@for script in $(BENCHMARKS); do echo "== $$script"; "./$$script"; done
+
+clean: ## remove what was built
+	$(SWIFT) package clean
+
+build-tests:
+	$(BUILD) --build-tests
+
+setup-helper:
+	@scripts/setup --helper
+
+swift-test:
+	$(SWIFT) test -c release --skip-build
+
+blackbox:
+	$(PYTHON) -m pytest -q -m "not long" blackbox
+
+blackbox-long:
+	$(PYTHON) -m pytest -q blackbox
