@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup build run demo test test-long check lint walls bench clean \
-	build-tests setup-helper swift-test blackbox blackbox-long dependencies
+	build-tests setup-helper setup-packages swift-test blackbox blackbox-long dependencies
 
 SWIFT ?= swift
 BUILD := $(SWIFT) build -c release
@@ -20,10 +20,10 @@ setup: ## install what Debian or Ubuntu lacks, make the system users (idempotent
 build: ## release binaries in .build/release/
 	$(BUILD)
 
-run: build ## a gateway, one machine (this host) and a way in, until Ctrl-C
+run: setup-packages build ## a gateway, one machine (this host) and a way in, until Ctrl-C
 	@scripts/run
 
-demo: build ## the same in a throwaway folder: reach, revoke, be refused, tidy up
+demo: setup-packages build ## the same in a throwaway folder: reach, revoke, be refused, tidy up
 	@scripts/demo
 
 test: setup build-tests setup-helper ## set up, build, and run every test but the long ones
@@ -56,6 +56,10 @@ clean: ## remove what was built
 
 build-tests:
 	$(BUILD) --build-tests
+
+# As root everything, because a root's gateway needs the users; otherwise only what the build itself needs.
+setup-packages:
+	@if [ "$$(id -u)" = 0 ]; then scripts/setup; else scripts/setup --packages; fi
 
 setup-helper:
 	@scripts/setup --helper
