@@ -1,1 +1,0 @@
-void gate_placeholder(void); void gate_placeholder(void){}
