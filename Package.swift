@@ -36,7 +36,13 @@ let package = Package(
             dependencies: ["GateModel", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: strict),
         .target(name: "GateWire", dependencies: ["GateModel"], swiftSettings: strict),
-        .target(name: "GateStore", dependencies: ["GateModel"], swiftSettings: strict),
+        // Each migration is a file per engine, embedded so that the program carries its schema inside itself.
+        .target(
+            name: "GateStore",
+            dependencies: ["GateModel"],
+            exclude: ["schema.sql"],
+            resources: [.embedInCode("Migrations/0001-initial.sqlite.sql")],
+            swiftSettings: strict),
         .target(
             name: "GateStoreSQLite",
             dependencies: ["GateModel", "GateStore", .product(name: "GRDB", package: "GRDB.swift")],
@@ -78,6 +84,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict),
