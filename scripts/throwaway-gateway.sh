@@ -71,7 +71,7 @@ has_ended() {
 start() {
     local log=$1
     shift
-    setsid "$@" </dev/null >>"$log" 2>&1 &
+    setsid "$@" </dev/null >>"$log" 2>&1 9>&- &
     started+=("$!")
     last_started=$!
 }
