@@ -138,5 +138,6 @@ let package = Package(
             dependencies: ["GateModel", "GateStore", "GateStoreSQLite", "GateControl"],
             swiftSettings: strict),
         .target(name: "GateStoreTesting", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
+        .testTarget(name: "GateSSHTests", dependencies: ["GateModel", "GateSSH"], swiftSettings: strict),
     ]
 )

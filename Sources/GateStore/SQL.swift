@@ -74,6 +74,11 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
             statement.append(binding: value.sqlValue)
         }
 
+        /// Binds a value, or NULL.
+        public mutating func appendInterpolation(_ value: (some SQLBindable)?) {
+            statement.append(binding: value?.sqlValue ?? .null)
+        }
+
         /// Composes: puts another statement's text and bindings here.
         public mutating func appendInterpolation(_ fragment: SQL) { statement.append(fragment) }
     }

@@ -1,0 +1,19 @@
+extension Migration {
+    /// All migrations for an engine, in order.
+    ///
+    /// Each step is a pair of files, `Migrations/NNNN-name.sqlite.sql` and `Migrations/NNNN-name.postgresql.sql`,
+    /// named as an embedded resource in Package.swift and here: the program carries its schema inside, so there is no
+    /// file to lose or to mix up at run time. A released file is never edited; `Migrator` refuses it then.
+    public static func all(for dialect: SQLDialect) throws(StoreError) -> [Migration] {
+        switch dialect {
+        case .sqlite:
+            [Migration(number: 1, name: "initial", embedded: PackageResources._001_initial_sqlite_sql)]
+        case .postgresql:
+            throw .engine(code: "there are no migrations for PostgreSQL yet")
+        }
+    }
+
+    private init(number: Int, name: String, embedded bytes: [UInt8]) {
+        self.init(number: number, name: name, script: String(decoding: bytes, as: UTF8.self))
+    }
+}

@@ -1,0 +1,152 @@
+public import GateModel
+
+extension Transaction {
+    public func insertTunnelKey(_ key: TunnelKey, reach machines: [ID<Machine>]) throws(StoreError) {
+        try execute(
+            """
+            INSERT INTO tunnel_key (id, tenant_id, purpose, fingerprint, public_key, label, user_id, machine_id,
+                agent_key_id, created_at, login_until, connection_until)
+            VALUES (\(key.id), \(key.tenant), \(key.purpose.rawValue), \(key.fingerprint), \(key.publicKey),
+                \(key.label), \(key.user), \(key.machine), \(key.agentKey), \(key.createdAt), \(key.loginUntil),
+                \(key.connectionUntil))
+            """)
+        for machine in machines {
+            try execute(
+                """
+                INSERT INTO tunnel_key_reach (tunnel_key_id, machine_id, tenant_id)
+                VALUES (\(key.id), \(machine), \(key.tenant)) ON CONFLICT (tunnel_key_id, machine_id) DO NOTHING
+                """)
+        }
+    }
+
+    /// The unrevoked key of that fingerprint, whoever owns it and however old. One indexed read: sshd asks at each login.
+    public func unrevokedTunnelKey(fingerprint: String) throws(StoreError) -> TunnelKey? {
+        try rows("SELECT \(columns) FROM tunnel_key WHERE fingerprint = \(fingerprint) AND revoked_at IS NULL").first
+            .map { row throws(StoreError) in try TunnelKey(row: row) }
+    }
+
+    public func tunnelKey(_ id: ID<TunnelKey>) throws(StoreError) -> TunnelKey? {
+        try rows("SELECT \(columns) FROM tunnel_key WHERE id = \(id)").first
+            .map { row throws(StoreError) in try TunnelKey(row: row) }
+    }
+
+    public func tunnelKey(_ id: ID<TunnelKey>, in tenant: ID<Tenant>) throws(StoreError) -> TunnelKey? {
+        guard let key = try tunnelKey(id), key.tenant == tenant else { return nil }
+        return key
+    }
+
+    /// Newest first; `after` is the last key of the page before. Revoked keys stay in the list until they are swept.
+    public func tunnelKeys(
+        in tenant: ID<Tenant>, purpose: TunnelKey.Purpose?, machine: ID<Machine>?,
+        after: (createdAt: Timestamp, id: ID<TunnelKey>)?, limit: Int
+    ) throws(StoreError) -> [TunnelKey] {
+        var condition: SQL = "tenant_id = \(tenant)"
+        if let purpose { condition = "\(condition) AND purpose = \(purpose.rawValue)" }
+        if let machine {
+            condition = """
+                \(condition) AND (machine_id = \(machine)
+                  OR id IN (SELECT tunnel_key_id FROM tunnel_key_reach WHERE machine_id = \(machine)))
+                """
+        }
+        if let after { condition = "\(condition) AND (created_at, id) < (\(after.createdAt), \(after.id))" }
+        return try rows(
+            "SELECT \(columns) FROM tunnel_key WHERE \(condition) ORDER BY created_at DESC, id DESC LIMIT \(limit)"
+        ).map { row throws(StoreError) in try TunnelKey(row: row) }
+    }
+
+    /// The machines a jump key may reach and that are still there.
+    public func reach(of key: ID<TunnelKey>) throws(StoreError) -> [ID<Machine>] {
+        try rows(
+            """
+            SELECT r.machine_id FROM tunnel_key_reach r JOIN machine m ON m.id = r.machine_id
+            WHERE r.tunnel_key_id = \(key) AND m.removed_at IS NULL ORDER BY r.machine_id
+            """
+        ).map { row throws(StoreError) in try row.id("machine_id", of: Machine.self) }
+    }
+
+    public func liveTunnelKeyCount(of user: ID<User>?, tenant: ID<Tenant>, at now: Timestamp) throws(StoreError) -> Int {
+        let owner: SQL = user.map { "user_id = \($0)" } ?? "user_id IS NULL"
+        return try rows(
+            """
+            SELECT count(*) AS n FROM tunnel_key WHERE tenant_id = \(tenant) AND purpose = 'jump' AND \(owner)
+              AND revoked_at IS NULL AND connection_until > \(now)
+            """
+        ).first?.int("n") ?? 0
+    }
+
+    /// True when this call revoked it.
+    public func revokeTunnelKey(_ id: ID<TunnelKey>, at now: Timestamp) throws(StoreError) -> Bool {
+        try execute("UPDATE tunnel_key SET revoked_at = \(now) WHERE id = \(id) AND revoked_at IS NULL") > 0
+    }
+
+    /// Revokes a machine's own keys (reverse and control) but for `except`; returns the revoked ones.
+    public func revokeOwnTunnelKeys(
+        of machine: ID<Machine>, except: ID<TunnelKey>? = nil, at now: Timestamp
+    ) throws(StoreError) -> [ID<TunnelKey>] {
+        let spared: SQL = except.map { "AND id <> \($0)" } ?? ""
+        return try rows(
+            """
+            UPDATE tunnel_key SET revoked_at = \(now)
+            WHERE machine_id = \(machine) AND revoked_at IS NULL \(spared) RETURNING id
+            """
+        ).map { row throws(StoreError) in try row.id("id", of: TunnelKey.self) }
+    }
+
+    /// Revokes the tunnel keys that came with one agent key; returns them.
+    public func revokeTunnelKeys(broughtBy key: ID<AgentKey>, at now: Timestamp) throws(StoreError) -> [ID<TunnelKey>] {
+        try rows(
+            "UPDATE tunnel_key SET revoked_at = \(now) WHERE agent_key_id = \(key) AND revoked_at IS NULL RETURNING id"
+        ).map { row throws(StoreError) in try row.id("id", of: TunnelKey.self) }
+    }
+
+    /// The unrevoked jump keys whose lines name this machine's port.
+    public func jumpKeys(reaching machine: ID<Machine>) throws(StoreError) -> [ID<TunnelKey>] {
+        try rows(
+            """
+            SELECT k.id FROM tunnel_key k JOIN tunnel_key_reach r ON r.tunnel_key_id = k.id
+            WHERE r.machine_id = \(machine) AND k.revoked_at IS NULL
+            """
+        ).map { row throws(StoreError) in try row.id("id", of: TunnelKey.self) }
+    }
+
+    /// Revokes the jump keys that reach this machine and no other one still here; returns them.
+    public func revokeJumpKeys(onlyReaching machine: ID<Machine>, at now: Timestamp) throws(StoreError) {
+        try execute(
+            """
+            UPDATE tunnel_key SET revoked_at = \(now) WHERE revoked_at IS NULL
+              AND id IN (SELECT tunnel_key_id FROM tunnel_key_reach WHERE machine_id = \(machine))
+              AND NOT EXISTS (SELECT 1 FROM tunnel_key_reach r JOIN machine m ON m.id = r.machine_id
+                  WHERE r.tunnel_key_id = tunnel_key.id AND r.machine_id <> \(machine) AND m.removed_at IS NULL)
+            """)
+    }
+
+    /// Keys whose live connections must end now, in small batches.
+    public func expiredTunnelKeys(at now: Timestamp, limit: Int) throws(StoreError) -> [ID<TunnelKey>] {
+        try rows(
+            """
+            SELECT id FROM tunnel_key WHERE revoked_at IS NULL AND connection_until <= \(now)
+            ORDER BY connection_until LIMIT \(limit)
+            """
+        ).map { row throws(StoreError) in try row.id("id", of: TunnelKey.self) }
+    }
+}
+
+private let columns: SQL = """
+    id, tenant_id, purpose, fingerprint, public_key, label, user_id, machine_id, agent_key_id, created_at, login_until,
+    connection_until, revoked_at
+    """
+
+extension TunnelKey {
+    fileprivate init(row: SQLRow) throws(StoreError) {
+        guard let purpose = Purpose(rawValue: try row.text("purpose")) else { throw .corruptRow(column: "purpose") }
+        self.init(
+            id: try row.id("id", of: TunnelKey.self), tenant: try row.id("tenant_id", of: Tenant.self),
+            purpose: purpose, fingerprint: try row.text("fingerprint"), publicKey: try row.text("public_key"),
+            label: try row.text("label"), user: try row.optionalID("user_id", of: User.self),
+            machine: try row.optionalID("machine_id", of: Machine.self),
+            agentKey: try row.optionalID("agent_key_id", of: AgentKey.self),
+            createdAt: try row.timestamp("created_at"), loginUntil: try row.timestamp("login_until"),
+            connectionUntil: try row.timestamp("connection_until"),
+            revokedAt: try row.optionalTimestamp("revoked_at"))
+    }
+}

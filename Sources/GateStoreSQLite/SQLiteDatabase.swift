@@ -1,0 +1,87 @@
+import GRDB
+public import GateStore
+
+/// SQLite in one file. GRDB serves as the driver only: connection pool and statement cache, no records, no queries.
+///
+/// One instance per file and process; nothing else opens the file while it lives.
+public final class SQLiteDatabase: MigratingDatabase {
+    public let dialect = SQLDialect.sqlite
+    let pool: DatabasePool
+    let committer: GroupCommitter
+
+    /// Opens the file, or creates it readable by its owner alone.
+    ///
+    /// Throws `corrupt` for a file that is damaged or no database, `full` for one that can't be written. The check
+    /// reads the whole file once.
+    public init(path: String) throws(StoreError) {
+        try SQLiteFile.prepare(path: path)
+        do {
+            pool = try DatabasePool(path: path, configuration: Self.configuration)
+            try pool.writeWithoutTransaction { connection in
+                // Only now: opening a pool sets NORMAL, which may lose the last commits when the power fails.
+                try connection.execute(sql: "PRAGMA synchronous = FULL")
+                guard try Int.fetchOne(connection, sql: "PRAGMA synchronous") == 2 else {
+                    throw StoreError.engine(code: "sqlite refuses synchronous=FULL")
+                }
+                // What a stalled reader made the log grow to is given back at the next checkpoint.
+                try connection.execute(sql: "PRAGMA journal_size_limit = 67108864")
+                let findings = try String.fetchAll(connection, sql: "PRAGMA quick_check(1)")
+                guard findings == ["ok"] else { throw StoreError.corrupt(findings.first ?? "quick_check is silent") }
+            }
+        } catch {
+            throw Self.openingError(error, path: path)
+        }
+        committer = GroupCommitter(pool: pool)
+    }
+
+    public func read<Value: Sendable>(_ body: @escaping @Sendable (any GateStore.Transaction) throws -> Value)
+        async throws -> Value
+    {
+        do {
+            return try await pool.read { connection in try body(SQLiteTransaction(connection: connection)) }
+        } catch let error as DatabaseError {
+            throw StoreError(mapping: error)
+        }
+    }
+
+    public func readNow<Value>(_ body: (any GateStore.Transaction) throws -> Value) throws -> Value {
+        do {
+            return try pool.read { connection in try body(SQLiteTransaction(connection: connection)) }
+        } catch let error as DatabaseError {
+            throw StoreError(mapping: error)
+        }
+    }
+
+    public func write<Value: Sendable>(_ body: @escaping @Sendable (any GateStore.Transaction) throws -> Value)
+        async throws -> Value
+    {
+        try await committer.write(body)
+    }
+
+    /// Counters since the start, for metrics.
+    public var commitCounts: CommitCounts { committer.counts }
+
+    /// Commits what was accepted and closes the file; later writes throw `transient`.
+    public func close() async throws { try await committer.close() }
+
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.label = "tidegate.store"
+        configuration.foreignKeysEnabled = true
+        // The default is to fail at once, e.g. while a backup tool holds the file.
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { connection in
+            // A schema that somebody else wrote can't call functions with side effects.
+            try connection.execute(sql: "PRAGMA trusted_schema = OFF")
+        }
+        return configuration
+    }
+
+    private static func openingError(_ error: any Error, path: String) -> StoreError {
+        switch StoreError(mapping: error) {
+        case .corrupt(let message): .corrupt("\(path) is damaged or not a database: \(message)")
+        case .full(let message): .full("can't write \(path): \(message)")
+        case let other: other
+        }
+    }
+}
