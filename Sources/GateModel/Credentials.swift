@@ -1,0 +1,107 @@
+/// What kind of bearer credential a text claims to be; the shape is checked before anything is looked up.
+public enum CredentialKind: String, CaseIterable, Sendable {
+    case personalToken = "tgp_"
+    case serviceToken = "tgs_"
+    case agentKey = "cak_"
+    case enrolmentToken = "tge_"
+    /// Opens `admin.sock`, beside the peer's user id.
+    case adminSecret = "tga_"
+    /// Buys the first administrator's token, once.
+    case setupSecret = "tgi_"
+
+    /// Characters after the prefix: 32 bytes in base64url without padding.
+    public static let bodyLength = 43
+
+    /// The kind of a well-formed credential; nil when the text can't be one (then nothing is asked of the store).
+    public init?(shapeOf text: some StringProtocol) {
+        guard text.utf8.count == 4 + Self.bodyLength, let kind = Self(rawValue: String(text.prefix(4))),
+            text.utf8.dropFirst(4).allSatisfy({
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+                    || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
+            })
+        else { return nil }
+        self = kind
+    }
+}
+
+/// SHA-256 of a credential, the only form the store ever sees. A plain hash is enough: the secret has 256 random bits.
+public struct CredentialDigest: Hashable, Sendable {
+    public let bytes: [UInt8]
+    public init(bytes: [UInt8]) { self.bytes = bytes }
+}
+
+/// A machine's own credential.
+public struct AgentKey: Sendable, Hashable {
+    public var id: ID<AgentKey>
+    public var tenant: ID<Tenant>
+    public var machine: ID<Machine>
+    public var label: String
+    public var createdAt: Timestamp
+    public var expiresAt: Timestamp?
+    public var revokedAt: Timestamp?
+    public var lastUsedAt: Timestamp?
+
+    public init(
+        id: ID<AgentKey>, tenant: ID<Tenant>, machine: ID<Machine>, label: String, createdAt: Timestamp,
+        expiresAt: Timestamp? = nil, revokedAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil
+    ) {
+        self.id = id
+        self.tenant = tenant
+        self.machine = machine
+        self.label = label
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.revokedAt = revokedAt
+        self.lastUsedAt = lastUsedAt
+    }
+}
+
+/// Single use: buys one agent key for one machine.
+public struct EnrolmentToken: Sendable, Hashable {
+    public var id: ID<EnrolmentToken>
+    public var tenant: ID<Tenant>
+    public var machine: ID<Machine>
+    public var createdAt: Timestamp
+    public var expiresAt: Timestamp
+    public var consumedAt: Timestamp?
+    public var revokedAt: Timestamp?
+
+    public init(
+        id: ID<EnrolmentToken>, tenant: ID<Tenant>, machine: ID<Machine>, createdAt: Timestamp, expiresAt: Timestamp,
+        consumedAt: Timestamp? = nil, revokedAt: Timestamp? = nil
+    ) {
+        self.id = id
+        self.tenant = tenant
+        self.machine = machine
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.consumedAt = consumedAt
+        self.revokedAt = revokedAt
+    }
+}
+
+/// A token that acts for a user.
+public struct AccessToken: Sendable, Hashable {
+    public var id: ID<AccessToken>
+    public var tenant: ID<Tenant>
+    public var user: ID<User>
+    public var label: String
+    public var createdAt: Timestamp
+    public var expiresAt: Timestamp?
+    public var revokedAt: Timestamp?
+    public var lastUsedAt: Timestamp?
+
+    public init(
+        id: ID<AccessToken>, tenant: ID<Tenant>, user: ID<User>, label: String, createdAt: Timestamp,
+        expiresAt: Timestamp? = nil, revokedAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil
+    ) {
+        self.id = id
+        self.tenant = tenant
+        self.user = user
+        self.label = label
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.revokedAt = revokedAt
+        self.lastUsedAt = lastUsedAt
+    }
+}

@@ -1,0 +1,21 @@
+/// Paths of the native API, below the gateway's address.
+public enum APIPath {
+    public static let root = "/api/v1"
+    public static let setup = "/api/v1/setup"
+    public static let whoAmI = "/api/v1/whoami"
+    public static let gateway = "/api/v1/gateway"
+    public static let machines = "/api/v1/machines"
+    public static let tunnelKeys = "/api/v1/tunnel-keys"
+    public static let tokens = "/api/v1/tokens"
+    public static let connections = "/api/v1/connections"
+    public static let auditEvents = "/api/v1/audit/events"
+    public static let enrol = "/api/v1/agent/enrol"
+    public static let register = "/api/v1/agent/register"
+    public static let heartbeat = "/api/v1/agent/heartbeat"
+
+    public static func machine(_ agentID: String) -> String { "\(machines)/\(agentID)" }
+    public static func enrolments(of agentID: String) -> String { "\(machine(agentID))/enrolments" }
+    public static func agentKeys(of agentID: String) -> String { "\(machine(agentID))/keys" }
+    public static func tunnelKey(_ id: String) -> String { "\(tunnelKeys)/\(id)" }
+    public static func token(_ id: String) -> String { "\(tokens)/\(id)" }
+}

@@ -1,0 +1,81 @@
+/// `error_code` of a problem answer. Append-only: a code that shipped is never renamed.
+public enum ProblemCode: String, CaseIterable, Sendable, Codable {
+    case unauthenticated = "UNAUTHENTICATED"
+    case forbidden = "FORBIDDEN"
+    case notFound = "NOT_FOUND"
+    case methodNotAllowed = "METHOD_NOT_ALLOWED"
+    case malformedRequest = "MALFORMED_REQUEST"
+    case unknownField = "UNKNOWN_FIELD"
+    case invalidField = "INVALID_FIELD"
+    case unsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
+    case bodyTooLarge = "BODY_TOO_LARGE"
+    case headersTooLarge = "HEADERS_TOO_LARGE"
+    case requestTimeout = "REQUEST_TIMEOUT"
+    case tooManyRequests = "TOO_MANY_REQUESTS"
+    case machineNotFound = "MACHINE_NOT_FOUND"
+    case keyNotFound = "KEY_NOT_FOUND"
+    case enrolmentNotFound = "ENROLMENT_NOT_FOUND"
+    case tunnelKeyNotFound = "TUNNEL_KEY_NOT_FOUND"
+    case tokenNotFound = "TOKEN_NOT_FOUND"
+    case leaseNotFound = "LEASE_NOT_FOUND"
+    case generationSuperseded = "GENERATION_SUPERSEDED"
+    case duplicateAgent = "DUPLICATE_AGENT"
+    case nameTaken = "NAME_TAKEN"
+    case keyTaken = "KEY_TAKEN"
+    case enrolmentRefused = "ENROLMENT_REFUSED"
+    case setupRefused = "SETUP_REFUSED"
+    case limitReached = "LIMIT_REACHED"
+    case leaseRangeFull = "LEASE_RANGE_FULL"
+    case databaseUnavailable = "DATABASE_UNAVAILABLE"
+    case draining = "DRAINING"
+    case internalError = "INTERNAL_ERROR"
+
+    /// The HTTP status this code always goes with.
+    public var status: Int {
+        switch self {
+        case .malformedRequest, .unknownField, .invalidField: 400
+        case .unauthenticated, .enrolmentRefused, .setupRefused: 401
+        case .forbidden: 403
+        case .notFound, .machineNotFound, .keyNotFound, .enrolmentNotFound, .tunnelKeyNotFound, .tokenNotFound,
+            .leaseNotFound:
+            404
+        case .methodNotAllowed: 405
+        case .requestTimeout: 408
+        case .generationSuperseded, .duplicateAgent, .nameTaken, .keyTaken: 409
+        case .bodyTooLarge: 413
+        case .unsupportedMediaType: 415
+        case .tooManyRequests, .limitReached: 429
+        case .headersTooLarge: 431
+        case .leaseRangeFull, .databaseUnavailable, .draining: 503
+        case .internalError: 500
+        }
+    }
+}
+
+/// RFC 9457 problem, as `application/problem+json`; the only error shape of the native API.
+public struct ProblemBody: Codable, Sendable, Equatable {
+    public var type: String
+    public var title: String
+    public var status: Int
+    public var detail: String
+    public var errorCode: String
+    public var statusCode: Int
+    public var requestID: String
+
+    public init(code: ProblemCode, title: String, detail: String, requestID: String) {
+        self.type = "urn:tidegate:problem:\(code.rawValue)"
+        self.title = title
+        self.status = code.status
+        self.detail = detail
+        self.errorCode = code.rawValue
+        self.statusCode = code.status
+        self.requestID = requestID
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case type, title, status, detail
+        case errorCode = "error_code"
+        case statusCode = "status_code"
+        case requestID = "request_id"
+    }
+}
