@@ -171,12 +171,12 @@ leftovers() {
     for port in "$http_port" "$ssh_port" "$machine_port"; do
         ss -Htna "( sport = :$port or dport = :$port )" | grep -v TIME-WAIT || true
     done
-    local entry
+    local entry command_line
     for entry in /proc/[0-9]*; do
         [[ ${entry#/proc/} != "$$" && ${entry#/proc/} != "$BASHPID" ]] || continue
-        if tr '\0' ' ' <"$entry/cmdline" 2>/dev/null | grep -qF -- "$folder"; then
-            echo "${entry#/proc/} $(tr '\0' ' ' <"$entry/cmdline")"
-        fi
+        # Processes end while this looks: what can't be opened any more is not there.
+        command_line=$({ tr '\0' ' ' <"$entry/cmdline"; } 2>/dev/null) || continue
+        [[ $command_line != *"$folder"* ]] || echo "${entry#/proc/} $command_line"
     done
 }
 nothing_left() { [[ -z $(leftovers) ]]; }
