@@ -2,7 +2,7 @@
 # scripts/demo, which set `folder`, `http_port`, `ssh_port` and `lease_ports` first.
 # shellcheck shell=bash
 
-binaries=$PWD/.build/release
+binaries=${TIDEGATE_BIN_DIR:-$PWD/.build/release}
 machine_name=this-host
 login=$(id -un)
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
