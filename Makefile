@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Set-up, build and tests come one after the other, whatever -j says.
+.NOTPARALLEL:
 .PHONY: help setup build run demo test test-long check lint walls bench clean \
 	build-tests setup-helper setup-packages swift-test blackbox blackbox-long dependencies
 

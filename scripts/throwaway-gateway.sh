@@ -128,6 +128,7 @@ start_gateway() {
     export TIDEGATE_URL=http://127.0.0.1:$http_port
     export TIDEGATE_TOKEN_FILE=$folder/admin.token
     export TIDEGATE_HOME=$folder/client
+    mkdir -p -m 0700 "$TIDEGATE_HOME"
     local arguments=(
         --state-dir "$folder/gateway" --listen "127.0.0.1:$http_port" --ssh-listen "127.0.0.1:$ssh_port"
         --bootstrap-token-file "$TIDEGATE_TOKEN_FILE"
