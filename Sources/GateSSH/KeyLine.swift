@@ -61,6 +61,6 @@ public enum KeyLine: Hashable, Sendable {
 
     /// Within what sshd's fourteen digits can say: 1970-01-01T00:00:01Z (0 is no time to it) to the end of 9999.
     private static func expiry(_ time: Timestamp) -> Timestamp {
-        Timestamp(seconds: min(max(time.wholeSeconds, 1), 253_402_300_799))
+        min(max(time, Timestamp(seconds: 1)), Timestamp(seconds: 253_402_300_799))
     }
 }
