@@ -100,9 +100,11 @@ static int prepare(struct plan *plan) {
         }
     }
     // Ours would run in the parent's memory; handlers are replaced while every signal is still blocked.
-    struct sigaction standard = {.sa_handler = SIG_DFL};
+    // The kernel's own call, because libc keeps 32 and 33 to itself and an ignored one would be inherited for ever; all
+    // zero is SIG_DFL with no flags, on every architecture.
+    const unsigned long standard[8] = {0};
     for (int number = 1; number < NSIG; number++)
-        if (number != SIGKILL && number != SIGSTOP) (void)sigaction(number, &standard, NULL);
+        if (number != SIGKILL && number != SIGSTOP) (void)syscall(SYS_rt_sigaction, number, standard, NULL, 8ul);
     sigset_t none;
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);

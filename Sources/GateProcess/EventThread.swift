@@ -19,6 +19,7 @@ final class EventThread: Sendable {
         var handlers: [UInt64: (descriptor: Int32, run: Handler)] = [:]
         var timers: [(due: ContinuousClock.Instant, number: UInt64, run: @Sendable () -> Void)] = []
         var jobs: [@Sendable () -> Void] = []
+        var thread: pthread_t?
 
         mutating func makeNumber() -> UInt64 {
             defer { nextNumber += 1 }
@@ -90,6 +91,8 @@ final class EventThread: Sendable {
     /// Runs the job on this thread and waits for it: for what Linux ties to the thread that asked, such as a
     /// parent-death signal.
     func sync<Value: Sendable>(_ job: @escaping @Sendable () throws -> Value) throws -> Value {
+        // A handler that starts the next child would wait for itself.
+        if state.withLock({ $0.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }) { return try job() }
         let answer = Answer<Value>()
         enqueue { answer.fill(Result { try job() }) }
         return try answer.take().get()
@@ -113,6 +116,7 @@ final class EventThread: Sendable {
     }
 
     private func loop() -> Never {
+        state.withLock { $0.thread = pthread_self() }
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         while true {
             let count = epoll_wait(poll, &events, Int32(events.count), untilNextTimer())
