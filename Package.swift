@@ -138,6 +138,7 @@ let package = Package(
             dependencies: ["GateModel", "GateStore", "GateStoreSQLite", "GateControl"],
             swiftSettings: strict),
         .target(name: "GateStoreTesting", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
+        .testTarget(name: "GateProcessTests", dependencies: ["GateProcess"], swiftSettings: strict),
         .testTarget(name: "GateSSHTests", dependencies: ["GateModel", "GateSSH"], swiftSettings: strict),
     ]
 )
