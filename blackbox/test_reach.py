@@ -131,13 +131,12 @@ def test_the_documented_configuration_block(gateway, machine, payloads, tmp_path
         "key", "add", key.public, "--machine", machine.name, "--ssh-config", config, "--known-hosts", known, "--json"
     )
     text = config.read_text()
-    assert "tidegate" not in [word for line in text.splitlines() if "ProxyCommand" in line for word in line.split()]
+    assert "ProxyCommand" not in text and "ProxyJump" in text
     host = re.search(rf"^Host\s+(\S*{machine.name}\S*)", text, re.M).group(1)
     command = [
         "-F", config, "-i", machine.login_key.private, "-o", f"User={machine.login}", "-o", "BatchMode=yes",
-        "-o", "UserKnownHostsFile=" + str(known), "-o", "GlobalKnownHostsFile=/dev/null",
+        "-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=/dev/null",
     ]  # fmt: skip
-    # The block names the person's key for both hops; this account's own keys play no part.
     assert run(["ssh", *command, host, "echo", "reached"], check=True).stdout == "reached\n"
     there_and_back(
         payloads[SMALL], machine,
