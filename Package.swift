@@ -140,5 +140,10 @@ let package = Package(
         .target(name: "GateStoreTesting", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
         .testTarget(name: "GateProcessTests", dependencies: ["GateProcess"], swiftSettings: strict),
         .testTarget(name: "GateSSHTests", dependencies: ["GateModel", "GateSSH"], swiftSettings: strict),
+        .testTarget(name: "GateStoreTests", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
+        .testTarget(
+            name: "GateStoreSQLiteTests",
+            dependencies: ["GateModel", "GateStore", "GateStoreSQLite", "GateStoreTesting"],
+            swiftSettings: strict),
     ]
 )
