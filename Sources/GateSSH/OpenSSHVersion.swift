@@ -21,9 +21,8 @@ public struct OpenSSHVersion: Hashable, Comparable, Sendable, CustomStringConver
         guard let found else { return nil }
         var rest = bytes[(found + mark.count)...]
         if rest.starts(with: Array("for_".utf8)) {
-            guard let last = rest.prefix(while: { $0 > 0x20 && $0 != 0x2E }).lastIndex(of: UInt8(ascii: "_")) else {
-                return nil
-            }
+            let name = rest.prefix { $0 > 0x20 && $0 != 0x2E }
+            guard let last = name.lastIndex(of: UInt8(ascii: "_")), last > rest.startIndex + 3 else { return nil }
             rest = rest[(last + 1)...]
         }
         func number() -> Int? {
