@@ -38,7 +38,8 @@ def default_mode():
 class Gateway:
     """`tidegate serve` with its state; `stop`, `kill` and `start` act on the same folder and ports."""
 
-    def __init__(self, mode=None, address="127.0.0.1", tls=False, extra=(), leases=40, environment=None, start=True):
+    def __init__(self, mode=None, address="127.0.0.1", tls=False, extra=(), leases=40, environment=None, start=True,
+                 ssh_address=None):  # fmt: skip
         self.mode = mode or default_mode()
         self.account = None if self.mode == "root" else programs.ordinary_user()
         above = programs.ORDINARY_HOME if self.account and programs.is_root() else programs.session_folder()
@@ -47,7 +48,7 @@ class Gateway:
         self.state, self.log_path = self.folder / "state", self.folder / "gateway.log"
         self.token_file, self.home = self.folder / "admin.token", self.folder / "home"
         self.home.mkdir(mode=0o700)
-        self.address = address
+        self.address, self.ssh_address = address, ssh_address or address
         self.port, self.ssh_port = free_ports(), free_ports()
         self.first_lease = free_ports(leases)
         self.last_lease = self.first_lease + leases - 1
@@ -84,7 +85,7 @@ class Gateway:
     @property
     def arguments(self):
         words = ["--state-dir", self.state, "--listen", f"{self.address}:{self.port}"]
-        words += ["--ssh-listen", f"{self.address}:{self.ssh_port}"]
+        words += ["--ssh-listen", f"{self.ssh_address}:{self.ssh_port}"]
         words += ["--lease-ports", f"{self.first_lease}-{self.last_lease}", "--bootstrap-token-file", self.token_file]
         if self.mode == "user-helper":
             words += ["--keys-command", programs.INSTALLED_HELPER]

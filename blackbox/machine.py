@@ -67,11 +67,13 @@ class PrivateSSHD:
 class PrivateMachine:
     """A machine with its sshd and `tidegate-agent`, in a network namespace of its own when `network` is one."""
 
-    def __init__(self, gateway, network=None, name=None, login=None, run_agent=True, agent_arguments=(), **environment):
+    def __init__(self, gateway, network=None, name=None, run_agent=True, enrol=True, agent_arguments=(),
+                 agent_account=None, **environment):  # fmt: skip
         self.gateway, self.network = gateway, network or HostItself()
         self.name = name or new_name("box")
-        self.account = pwd.getpwuid(os.geteuid())
-        self.login = login or self.account.pw_name
+        self.login = pwd.getpwuid(os.geteuid()).pw_name
+        self.agent_account = agent_account
+        self.enter = [*self.network.enter, *programs.as_user(agent_account)]
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="machine-", dir=programs.session_folder()))
         self.folder.chmod(0o755)
         self.login_key = KeyPair(self.folder, "login")
@@ -80,8 +82,12 @@ class PrivateMachine:
         self.environment = environment
         self.arguments = [str(word) for word in agent_arguments]
         self.process = None
-        self.enrol()
-        if run_agent:
+        if agent_account:
+            os.chown(self.folder, agent_account.pw_uid, agent_account.pw_gid)
+            self.environment |= {"HOME": agent_account.pw_dir, "USER": agent_account.pw_name}
+        if enrol:
+            self.enrol()
+        if run_agent and enrol:
             self.start()
 
     @property
@@ -91,14 +97,17 @@ class PrivateMachine:
     def agent_environment(self):
         return self.gateway.clean_environment() | self.environment
 
-    def enrol(self, check=True, more=()):
+    def enrol(self, more=(), check=True, url=None):
+        """`machine add`, then `tidegate-agent enrol` with what it gave."""
         added = self.gateway.cli_json("machine", "add", self.name)
         self.agent_id, self.enrolment = added["machine"]["agent_id"], added["enrolment"]
         token = self.folder / "enrolment.token"
         token.write_text(added["enrolment"]["token"] + "\n")
         token.chmod(0o600)
+        if self.agent_account:
+            os.chown(token, self.agent_account.pw_uid, self.agent_account.pw_gid)
         return run(
-            [*self.network.enter, programs.agent(), "enrol", self.gateway.api.url, "--token-file", token, "--state-dir",
+            [*self.enter, programs.agent(), "enrol", url or self.gateway.api.url, "--token-file", token, "--state-dir",
              self.state, *self.certificate_arguments, *more],
             check=check, env=self.agent_environment(),
         )  # fmt: skip
@@ -106,7 +115,7 @@ class PrivateMachine:
     @property
     def run_command(self):
         return [
-            *self.network.enter, programs.agent(), "run", "--target", f"127.0.0.1:{self.sshd.port}", "--state-dir",
+            *self.enter, programs.agent(), "run", "--target", f"127.0.0.1:{self.sshd.port}", "--state-dir",
             str(self.state), *self.certificate_arguments, *self.arguments,
         ]  # fmt: skip
 

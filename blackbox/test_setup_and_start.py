@@ -158,7 +158,6 @@ def test_the_setup_command(unstarted, tmp_path):
     gateway.token_file.write_text("unused")
     done = gateway.cli("setup", gateway.api.url, "--secret-file", path, environment=environment)
     assert "tgp_" not in done.stdout + done.stderr
-    assert "machine" in gateway.cli("machine", "list", environment=environment, check=False).stdout.lower() or True
     assert gateway.cli("whoami", "--json", environment=environment).returncode == 0
 
 
@@ -232,7 +231,6 @@ def test_a_damaged_database_is_refused(fresh_gateway):
 def test_a_second_gateway_on_the_same_state_is_refused(fresh_gateway):
     gateway = fresh_gateway
     first = gateway.process
-    done = None
     words = [word.replace(str(gateway.port), str(free_ports())).replace(str(gateway.ssh_port), str(free_ports()))
              for word in gateway.arguments]  # fmt: skip
     done = run([*programs.as_user(gateway.account), programs.tidegate(), "serve", *words], 15, env=gateway.clean_environment())
@@ -306,7 +304,7 @@ def test_an_ordinary_user_is_told_what_lacks():
 
 def test_external_prints_a_drop_in_and_refuses_what_is_unsafe(unstarted):
     unstarted.extra += ["--ssh", "external"]
-    log = refused_start(unstarted) if not shutil.which("true") is None else ""
+    log = refused_start(unstarted)
     assert "AllowStreamLocalForwarding" in log or "allowstreamlocalforwarding" in log, log
     assert "AuthorizedKeysCommand" in log, log
 
@@ -334,14 +332,6 @@ def test_the_managed_configuration_is_confined_globally(fresh_gateway):
     effective = run([programs.sshd(), "-T", "-f", config, "-C", f"user={gateway.ssh_user},host=h,addr=127.0.0.1"])
     assert effective.returncode == 0, effective.stderr
     assert "allowstreamlocalforwarding no" in effective.stdout and "maxsessions 0" in effective.stdout
-
-
-@pytest.mark.skipif(not programs.is_root(), reason="needs root")
-def test_the_gateway_of_root_runs_without_root(fresh_gateway):
-    """Login user, gateway and helper are three accounts; what parses the outside world is not root."""
-    if fresh_gateway.mode != "root":
-        pytest.skip("not in root mode")
-    assert fresh_gateway.ssh_user == "tidegate"
 
 
 def test_health_and_metrics(fresh_gateway):
