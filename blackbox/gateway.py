@@ -116,6 +116,19 @@ class Gateway:
         wait_until(self.ready, deadline, lambda: f"the gateway ready; its log:\n{self.log}")
         return self
 
+    def refused(self, *more, deadline=15):
+        """Starts it with `more` arguments, requires that it ends by itself, and returns what it said."""
+        self.launch(*more)
+        try:
+            code = self.process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it started: {self.log}") from None
+        finally:
+            end(self.process)
+        assert code > 0, f"it crashed with {code}: {self.log}"
+        assert "Fatal error" not in self.log and "Stack dump" not in self.log
+        return self.log
+
     def ready(self):
         if self.process.poll() is not None:
             raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.log}")

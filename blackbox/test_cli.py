@@ -3,7 +3,6 @@
 import functools
 import json
 import os
-import pathlib
 import pty
 import re
 import select
@@ -240,26 +239,3 @@ def test_a_lying_gateway_does_not_reach_the_terminal_raw(gateway, tmp_path):
         server.shutdown()
     assert done.returncode != 0
     assert "\x1b" not in done.stderr and "\x07" not in done.stderr and "\u202e" not in done.stderr
-
-
-# --- the README ---
-
-
-def readme_blocks():
-    """(name, shell) of each fenced block that README.md marks with <!-- runs: NAME -->."""
-    path = programs.ROOT / "README.md"
-    text = path.read_text() if path.exists() else ""
-    return re.findall(r"<!-- runs: ([\w -]+) -->\s*```(?:sh|bash|console)\n(.*?)```", text, re.S)
-
-
-@pytest.mark.parametrize(("name", "shell"), readme_blocks(), ids=lambda value: value if "\n" not in value else "")
-def test_a_block_of_the_readme_runs_as_printed(gateway, machine, tmp_path, name, shell):
-    """In a home of its own, with this gateway, a machine called build-7 and an ed25519 key in ~/.ssh."""
-    folder = tmp_path / "home"
-    (folder / ".ssh").mkdir(parents=True, mode=0o700)
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / ".ssh" / "id_ed25519"], check=True)
-    lines = [line[2:] if line.startswith("$ ") else line for line in shell.splitlines()]
-    script = "\n".join(lines).replace("build-7", machine.name)
-    environment = gateway.client_environment | {"HOME": str(folder), "TIDEGATE_HOME": str(folder / "tidegate")}
-    done = run(["bash", "-euo", "pipefail", "-c", script], 60, env=environment, cwd=str(pathlib.Path(folder)))
-    assert done.returncode == 0, f"{name}:\n{script}\n{done.stdout}\n{done.stderr}"

@@ -5,7 +5,6 @@ import pathlib
 import shutil
 import sqlite3
 import stat
-import subprocess
 
 import pytest
 
@@ -17,22 +16,8 @@ from tunnels import Tunnel
 from waiting import wait_until
 
 
-def refused_start(gateway, *more, deadline=15):
-    """What a gateway says that does not start."""
-    gateway.launch(*more)
-    try:
-        code = gateway.process.wait(deadline)
-    except subprocess.TimeoutExpired:
-        raise AssertionError(f"it started: {gateway.log}") from None
-    finally:
-        end(gateway.process)
-    assert code != 0
-    assert "Fatal error" not in gateway.log and "Stack dump" not in gateway.log
-    return gateway.log
-
-
 @pytest.fixture
-def unstarted(request):
+def unstarted():
     with Gateway(start=False) as gateway:
         yield gateway
 
@@ -48,7 +33,7 @@ def unstarted(request):
     ],
 )  # fmt: skip
 def test_a_malformed_flag_is_named(unstarted, flag, value):
-    log = refused_start(unstarted, flag, value)
+    log = unstarted.refused(flag, value)
     assert flag in log or flag.strip("-") in log or flag.strip("-").replace("-", "_").upper() in log, log
     assert not unstarted.database.exists()
 
@@ -60,7 +45,7 @@ def test_a_malformed_flag_is_named(unstarted, flag, value):
 )  # fmt: skip
 def test_a_malformed_variable_is_named(unstarted, name, value):
     unstarted.environment[name] = value
-    assert name in refused_start(unstarted)
+    assert name in unstarted.refused()
 
 
 @pytest.mark.parametrize(
@@ -79,12 +64,12 @@ def test_a_malformed_file_names_its_key(unstarted, text, named):
     path = unstarted.folder / "config.yaml"
     path.write_text(text)
     path.chmod(0o644)
-    log = refused_start(unstarted, "--config", path)
+    log = unstarted.refused("--config", path)
     assert named in log or named.replace("-", "_") in log, log
 
 
 def test_a_missing_configuration_file_is_named(unstarted):
-    assert "/nonexistent.yaml" in refused_start(unstarted, "--config", "/nonexistent.yaml")
+    assert "/nonexistent.yaml" in unstarted.refused("--config", "/nonexistent.yaml")
 
 
 def test_flags_win_over_environment_over_file(unstarted):
@@ -182,7 +167,7 @@ def test_the_bootstrap_file_is_not_written_through_a_link(unstarted):
     if unstarted.account:
         os.chown(victim, unstarted.account.pw_uid, unstarted.account.pw_gid)
     unstarted.token_file.symlink_to(victim)
-    refused_start(unstarted)
+    unstarted.refused()
     assert victim.read_text() == "precious"
 
 
@@ -203,7 +188,7 @@ def test_a_newer_schema_is_refused(fresh_gateway):
     database.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(columns))})", row)
     database.commit()
     database.close()
-    log = refused_start(gateway)
+    log = gateway.refused()
     assert "newer" in log.lower(), log
 
 
@@ -217,7 +202,7 @@ def test_a_changed_migration_is_refused(fresh_gateway):
     database.execute(f"UPDATE {table} SET {column} = 'x'")
     database.commit()
     database.close()
-    assert "migration" in refused_start(gateway).lower()
+    assert "migration" in gateway.refused().lower()
 
 
 def test_a_damaged_database_is_refused(fresh_gateway):
@@ -225,7 +210,7 @@ def test_a_damaged_database_is_refused(fresh_gateway):
     gateway.stop()
     for path in gateway.state.glob("tidegate.db*"):
         path.write_bytes(b"not a database" * 1000)
-    refused_start(gateway)
+    gateway.refused()
 
 
 def test_a_second_gateway_on_the_same_state_is_refused(fresh_gateway):
@@ -243,7 +228,7 @@ def test_a_second_gateway_on_the_same_state_is_refused(fresh_gateway):
 def test_a_taken_port_is_said_so(fresh_gateway):
     with Gateway(start=False) as other:
         other.port = fresh_gateway.port
-        assert str(fresh_gateway.port) in refused_start(other)
+        assert str(fresh_gateway.port) in other.refused()
 
 
 def test_two_gateways_on_one_host(fresh_gateway):
@@ -258,80 +243,6 @@ def test_two_gateways_on_one_host(fresh_gateway):
         command = [f"UserKnownHostsFile={known}" if word.startswith("UserKnownHostsFile=") else word for word in command]
         done = run(command)
         assert "Permission denied" in done.stderr, done.stderr
-
-
-@pytest.mark.skipif(not programs.is_root(), reason="needs root")
-@pytest.mark.parametrize("mode", ["root", "user-helper"])
-def test_an_unsafe_folder_above_the_helper_is_named(mode):
-    """sshd would refuse each login without a word to the user; the start names the folder instead."""
-    if not programs.INSTALLED_HELPER.exists():
-        pytest.skip("the helper is not installed")
-    above = pathlib.Path("/var/lib/tidegate-test-helper")
-    shutil.rmtree(above, ignore_errors=True)
-    try:
-        for fault, folder in (("writable", above / "open"), ("owner", above / "owned")):
-            (folder / "bin").mkdir(parents=True)
-            helper = folder / "bin" / "tidegate-keys"
-            shutil.copy2(programs.INSTALLED_HELPER, helper)
-            if fault == "writable":
-                folder.chmod(0o777)
-            else:
-                os.chown(folder, programs.ordinary_user().pw_uid + 1, -1)
-            with Gateway(mode, start=False) as gateway:
-                position = gateway.arguments.index("--keys-command") if "--keys-command" in gateway.arguments else None
-                assert position is None or mode == "user-helper"
-                log = refused_start(gateway, "--keys-command", helper)
-                assert str(folder) in log, log
-    finally:
-        shutil.rmtree(above, ignore_errors=True)
-
-
-def test_an_ordinary_user_is_told_what_lacks():
-    mode = "user-plain"
-    with Gateway(mode) as gateway:
-        assert "authorized_keys" in gateway.log
-        (path,) = [path for path in gateway.state.rglob("authorized_keys*") if path.is_file()][:1]
-        Tunnel(gateway)
-        lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-        assert lines
-        for line in lines:
-            assert line.startswith("restrict,port-forwarding,") and 'command="/usr/sbin/nologin"' in line
-            assert "permitopen=" in line and "permitlisten=" in line
-
-
-# --- sshd that is not ours ---
-
-
-def test_external_prints_a_drop_in_and_refuses_what_is_unsafe(unstarted):
-    unstarted.extra += ["--ssh", "external"]
-    log = refused_start(unstarted)
-    assert "AllowStreamLocalForwarding" in log or "allowstreamlocalforwarding" in log, log
-    assert "AuthorizedKeysCommand" in log, log
-
-
-def test_ssh_off_serves_the_api_alone(unstarted):
-    unstarted.extra += ["--ssh", "off"]
-    unstarted.start()
-    assert unstarted.call("GET", "/api/v1/machines").status == 200
-    from networks import listening
-
-    assert not listening(unstarted.ssh_port)
-
-
-def test_the_managed_configuration_is_confined_globally(fresh_gateway):
-    gateway = fresh_gateway
-    (config,) = [path for path in (gateway.state / "ssh").rglob("*") if path.is_file() and "sshd" in path.name
-                 and "config" in path.name]  # fmt: skip
-    text = config.read_text().lower()
-    assert "\nmatch " not in text
-    for line in ("allowstreamlocalforwarding no", "gatewayports no", "maxsessions 0", "permittty no", "permittunnel no",
-                 "x11forwarding no", "allowagentforwarding no", "permituserrc no", "permituserenvironment no",
-                 "permitrootlogin no", "authenticationmethods publickey", "forcecommand /usr/sbin/nologin", "usedns no",
-                 f"allowusers {gateway.ssh_user}"):  # fmt: skip
-        assert line in " ".join(text.split()) or line in text, line
-    effective = run([programs.sshd(), "-T", "-f", config, "-C", f"user={gateway.ssh_user},host=h,addr=127.0.0.1"])
-    assert effective.returncode == 0, effective.stderr
-    assert "allowstreamlocalforwarding no" in effective.stdout and "maxsessions 0" in effective.stdout
 
 
 def test_health_and_metrics(fresh_gateway):
