@@ -1,0 +1,64 @@
+import Dispatch
+import GateProcess
+import Glibc
+
+/// One running ssh of ours, with what it says; ended with its whole group.
+public struct SSHChild: Sendable {
+    public let process: ChildProcess
+    public let messages: SSHMessages
+
+    /// Starts ssh with `-v` before the arguments. It dies with this process, however that ends.
+    ///
+    /// `log` gets every line as it came, for debugging.
+    public static func start(
+        _ arguments: [String], tools: SSHTools, log: (@Sendable (String) -> Void)? = nil
+    ) throws(AgentError) -> SSHChild {
+        let messages = SSHMessages()
+        do {
+            let pipe = try DescriptorPair.pipe()
+            let process: ChildProcess
+            do {
+                defer { close(pipe.second) }
+                // A session of its own: no terminal to ask a password on, and a ProxyCommand ends with its ssh.
+                var options = SpawnOptions(group: .session, parentDeathSignal: SIGTERM)
+                options.killsGroupAtExit = true
+                process = try ChildProcess.spawn(
+                    path: tools.ssh, arguments: ["-v"] + arguments, environment: tools.environment,
+                    descriptors: [2: pipe.second], options: options)
+            } catch {
+                close(pipe.first)
+                throw error
+            }
+            // At the pipe's end and not at the exit: the last line says why it ended, and may be read after that.
+            _ = try FileDescriptorLines(
+                descriptor: pipe.first, maxLength: 2_048,
+                onLine: { line in
+                    messages.take(line)
+                    log?(line)
+                }, onEnd: { messages.end() })
+            // Somebody who left the group may hold the pipe open for ever.
+            process.onExit { _ in
+                DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(500)) { messages.end() }
+            }
+            return SSHChild(process: process, messages: messages)
+        } catch {
+            throw .unreachable("ssh can't be started: \(error)")
+        }
+    }
+
+    /// Ends it and waits until it has gone.
+    public func end() async {
+        // In a group of its own the signal reaches a ProxyCommand too; ssh itself removes its forwardings on SIGTERM.
+        if process.status == nil {
+            _ = await ProcessEnding.end(
+                group: process.pid, startTime: process.startTime, grace: .milliseconds(1_000))
+        }
+        await wait()
+    }
+
+    /// Waits until it has ended and its last words are read.
+    public func wait() async {
+        _ = await process.wait()
+        await messages.waitForEnd()
+    }
+}
