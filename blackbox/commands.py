@@ -78,4 +78,6 @@ def log_text(path):
 
 def logged(path, text, deadline=10):
     """Waits for a log to hold `text`."""
-    return wait_until(lambda: text in log_text(path), deadline, lambda: f"{text!r} in {path}:\n{log_text(path)[-3000:]}")
+    return wait_until(
+        lambda: text in log_text(path), deadline, lambda: f"{text!r} in {path}:\n{log_text(path)[-3000:]}"
+    )

@@ -5,10 +5,9 @@ import pwd
 import random
 import sys
 
-import pytest
-
 import figures as measured
 import networks
+import pytest
 from gateway import MODES, Gateway, available_modes, default_mode
 from machine import PrivateMachine
 

@@ -13,7 +13,7 @@ import tempfile
 import programs
 from commands import descendants, end, log_text, run
 from networks import HostItself, free_ports
-from sshkeys import KeyPair, client_config, known_hosts_line
+from sshkeys import KeyPair, client_config
 from tunnels import Stream, new_name
 from waiting import wait_until
 
@@ -195,9 +195,7 @@ class Visitor:
         facts = gateway.coordinates()
         self.user, self.host, self.ssh_port = facts["ssh_user"], facts["ssh_host"], facts["ssh_port"]
         known = gateway.known_hosts(("127.0.0.1", self.port, machine.sshd.host_key.line))
-        self.config = client_config(
-            self.folder / "config", [self.jump_key.private, machine.login_key.private], known
-        )
+        self.config = client_config(self.folder / "config", [self.jump_key.private, machine.login_key.private], known)
 
     def command(self, *words, program="ssh"):
         """`ssh -J` as anybody would type it."""

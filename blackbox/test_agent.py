@@ -7,9 +7,8 @@ import signal
 import stat
 import subprocess
 
-import pytest
-
 import programs
+import pytest
 from commands import alive, log_text, processes, run
 from machine import PrivateMachine, Visitor
 from networks import listening
@@ -34,7 +33,7 @@ def test_session_file(gateway, machine):
     path = machine.state / "session.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     session = machine.session
-    assert SESSION_KEYS <= set(session), SESSION_KEYS - set(session)
+    assert set(session) >= SESSION_KEYS, SESSION_KEYS - set(session)
     assert session["agent_id"] == machine.agent_id and session["port_b"] == machine.port
     assert session["reverse_bind_host"] == "127.0.0.1"
     assert str(gateway.ssh_port) in session["connect_hint"] and str(machine.port) in session["connect_hint"]
@@ -49,7 +48,9 @@ def test_private_files_are_private(machine):
 
 
 def test_one_log_line_per_registration(gateway, own_machine):
-    lines = [line for line in own_machine.log.splitlines() if own_machine.agent_id in line and str(own_machine.port) in line]
+    lines = [
+        line for line in own_machine.log.splitlines() if own_machine.agent_id in line and str(own_machine.port) in line
+    ]
     assert len(lines) == 1, own_machine.log
     ours = [line for line in gateway.log.splitlines() if own_machine.agent_id in line and str(own_machine.port) in line]
     assert len(ours) == 1 and "127.0.0.1" in ours[0], ours
@@ -156,7 +157,9 @@ def test_plain_http_to_another_host_is_refused(machine, tmp_path):
 
 
 def test_run_without_an_enrolment_says_what_to_do(machine, tmp_path):
-    done = run([programs.agent(), "run", "--state-dir", tmp_path / "empty"], env=machine.agent_environment(), deadline=10)
+    done = run(
+        [programs.agent(), "run", "--state-dir", tmp_path / "empty"], env=machine.agent_environment(), deadline=10
+    )
     assert done.returncode != 0 and "enrol" in done.stderr + done.stdout
 
 

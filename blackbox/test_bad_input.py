@@ -4,7 +4,6 @@ import json
 import socket
 
 import pytest
-
 import routes
 from routes import ADMIN, ANYBODY, ENROLMENT, KEY, MACHINE, PATHS, ROUTES, WITH_BODY
 from tunnels import Tunnel, new_name
@@ -154,7 +153,13 @@ def test_a_body_of_one_mib_and_one_byte(site, route, unchanged):
 @every_body
 def test_the_content_type_is_exact(site, route, unchanged):
     raw = json.dumps(route.body).encode()
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", None, "multipart/form-data; a=b"):
+    for kind in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+        None,
+        "multipart/form-data; a=b",
+    ):
         problem(send(site, route, raw=raw, headers={"Content-Type": kind}), 415, "UNSUPPORTED_MEDIA_TYPE")
 
 
@@ -169,7 +174,13 @@ def test_wrong_methods_say_which_are_right(site, path, unchanged):
 
 
 def test_paths_that_are_not_there(site, unchanged):
-    for path in ("/api/v1/nothing", "/api/v1/machines/a/b/c", "/api/v2/machines", "/api/v1/../v1/x", "/api/v1//machines/x"):
+    for path in (
+        "/api/v1/nothing",
+        "/api/v1/machines/a/b/c",
+        "/api/v2/machines",
+        "/api/v1/../v1/x",
+        "/api/v1//machines/x",
+    ):
         answer = site.gateway.call("GET", path)
         assert answer.status == 404, f"{path}: {answer}"
         problem(answer, 404)
@@ -181,7 +192,15 @@ def test_the_unversioned_alias(site):
 
 @pytest.mark.parametrize("route", paired(routes.LISTS))
 def test_unknown_query_parameters(site, route, unchanged):
-    for query in ("colour=red", "limit=0", "limit=-1", "limit=a", "limit=99999999999999999999", "after=%00", "after=%1b"):
+    for query in (
+        "colour=red",
+        "limit=0",
+        "limit=-1",
+        "limit=a",
+        "limit=99999999999999999999",
+        "after=%00",
+        "after=%1b",
+    ):
         answer = site.gateway.call("GET", f"{site.path(route)}?{query}")
         if query == "colour=red" or "limit" in query and "limit" in supported(site, route):
             problem(answer, 400)
@@ -261,7 +280,14 @@ def test_the_scheme_is_case_insensitive(site):
             "GET", "/api/v1/whoami", headers={"Authorization": f"{scheme} {site.gateway.token}"}
         )
         assert answer.status == 200, scheme
-    for header in ("Basic YTpi", "Bearer", "Bearer  ", site.gateway.token, f"Bearer {site.gateway.token} x", "Bearer \xff"):
+    for header in (
+        "Basic YTpi",
+        "Bearer",
+        "Bearer  ",
+        site.gateway.token,
+        f"Bearer {site.gateway.token} x",
+        "Bearer \xff",
+    ):
         answer = site.gateway.api.call("GET", "/api/v1/whoami", headers={"Authorization": header})
         problem(answer, 401, "UNAUTHENTICATED")
 
@@ -334,7 +360,13 @@ def test_a_merge_patch_answers_the_row_as_stored(site):
         problem(site.gateway.call("PATCH", machine.path, body), 400)
     problem(site.gateway.call("PATCH", machine.path, {"name": site.tunnel.name}), 409, "NAME_TAKEN")
     assert call("GET", machine.path) == row
-    for query, found in (("organization=Acme", 1), ("organization=Other", 0), ("tag=a", 1), (f"name={name}", 1), ("site=", None)):
+    for query, found in (
+        ("organization=Acme", 1),
+        ("organization=Other", 0),
+        ("tag=a", 1),
+        (f"name={name}", 1),
+        ("site=", None),
+    ):
         rows = call("GET", f"/api/v1/machines?{query}")
         assert found is None or len([each for each in rows if each["id"] == row["id"]]) == found, query
     events = call("GET", "/api/v1/audit/events")

@@ -7,9 +7,8 @@ import pty
 import re
 import select
 
-import pytest
-
 import programs
+import pytest
 from commands import run
 from sshkeys import KeyPair
 from tunnels import Tunnel, new_name
@@ -43,7 +42,9 @@ def test_every_command_explains_itself_with_an_example():
                 if not re.search(r"EXAMPLES?", done.stdout):
                     lacking.append(" ".join(command))
     assert not lacking
-    assert ("tidegate", "serve") in seen and ("tidegate", "machine", "add") in seen and ("tidegate-agent", "run") in seen
+    assert (
+        ("tidegate", "serve") in seen and ("tidegate", "machine", "add") in seen and ("tidegate-agent", "run") in seen
+    )
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -61,10 +62,17 @@ def test_the_helper_has_a_version_too():
 
 def test_machine_commands(gateway):
     name, other = new_name("cli"), new_name("cli")
-    added = gateway.cli_json("machine", "add", name, "--organization", "Acme", "--site", "Hall 3", "--tag", "lab", "--tag", "x")
+    added = gateway.cli_json(
+        "machine", "add", name, "--organization", "Acme", "--site", "Hall 3", "--tag", "lab", "--tag", "x"
+    )
     assert added["enrolment"]["token"].startswith("tge_") and "tidegate-agent enrol" in added["enrolment"]["command"]
     shown = gateway.cli_json("machine", "show", name)
-    assert (shown["name"], shown["organization"], shown["site"], shown["tags"]) == (name, "Acme", "Hall 3", ["lab", "x"])
+    assert (shown["name"], shown["organization"], shown["site"], shown["tags"]) == (
+        name,
+        "Acme",
+        "Hall 3",
+        ["lab", "x"],
+    )
     assert shown["connected"] is False and shown["lease"] is None
     rows = gateway.cli_json("machine", "list", "--organization", "Acme", "--tag", "lab")
     assert [row["name"] for row in rows] == [name]
@@ -160,7 +168,9 @@ def test_no_gateway_and_no_token(gateway, tmp_path):
     assert plain.returncode == USAGE and "http" in plain.stderr
     missing = gateway.cli("machine", "list", check=False, environment={"TIDEGATE_TOKEN_FILE": str(tmp_path / "none")})
     assert missing.returncode != 0 and "TIDEGATE_TOKEN_FILE" in missing.stderr
-    environment = {name: value for name, value in gateway.client_environment.items() if not name.startswith("TIDEGATE_")}
+    environment = {
+        name: value for name, value in gateway.client_environment.items() if not name.startswith("TIDEGATE_")
+    }
     nothing = run([programs.tidegate(), "machine", "list"], env=environment | {"HOME": str(tmp_path)})
     assert nothing.returncode == USAGE and "TIDEGATE_URL" in nothing.stderr
 
@@ -204,7 +214,12 @@ def test_text_of_a_stranger_does_not_reach_the_terminal_raw(gateway):
     """An agent says what system it runs on: it must not say it to the administrator's terminal."""
     tunnel = Tunnel(gateway, register=False)
     key = KeyPair(gateway.home)
-    body = {"public_key": key.line, "host_keys": [], "os": "Linux\x1b]0;owned\x07\x9b31m\u202egnp", "agent_version": "1"}
+    body = {
+        "public_key": key.line,
+        "host_keys": [],
+        "os": "Linux\x1b]0;owned\x07\x9b31m\u202egnp",
+        "agent_version": "1",
+    }
     answer = gateway.call("POST", "/api/v1/agent/register", body, token=tunnel.agent_key)
     assert answer.status in (200, 400)
     for words in (["machine", "show", tunnel.name], ["machine", "list"], ["audit", "events"]):

@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 
 import pytest
-
 from commands import end, run
 from networks import Canary, free_ports, listening
 from tunnels import Jump, Tunnel

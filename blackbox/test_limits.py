@@ -9,7 +9,8 @@ import threading
 import time
 
 import pytest
-
+from commands import descendants
+from gateway import Gateway
 from networks import Canary
 from tunnels import Jump, Tunnel
 from waiting import wait_until
@@ -83,7 +84,9 @@ def test_half_open_connections(fresh_gateway, figures):
         poll.close()
 
 
-@pytest.mark.parametrize("token", [None, "tgp_" + "Z" * 43, "nonsense"], ids=["no key", "a wrong key", "a misshapen key"])
+@pytest.mark.parametrize(
+    "token", [None, "tgp_" + "Z" * 43, "nonsense"], ids=["no key", "a wrong key", "a misshapen key"]
+)
 def test_fifty_megabytes_without_a_key(fresh_gateway, token, figures):
     """Answered before the body is read, with memory flat."""
     gateway, size = fresh_gateway, 50 << 20
@@ -108,7 +111,9 @@ def test_fifty_megabytes_without_a_key(fresh_gateway, token, figures):
                 break
     status = int(answer.split(b" ")[1]) if answer else None
     grown = memory(gateway) - before
-    figures.note("50 MB without a key", f"{status} after {sent / (1 << 20):.1f} MiB sent, memory +{grown / (1 << 20):.1f} MiB")
+    figures.note(
+        "50 MB without a key", f"{status} after {sent / (1 << 20):.1f} MiB sent, memory +{grown / (1 << 20):.1f} MiB"
+    )
     assert status in (401, 413)
     assert sent < size / 2
     assert grown < 16 << 20
@@ -118,7 +123,9 @@ def test_fifty_megabytes_in_chunks(fresh_gateway):
     """Without a length to refuse by, too, and with a good token."""
     gateway = fresh_gateway
     before = memory(gateway)
-    head = "POST /api/v1/machines HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    head = (
+        "POST /api/v1/machines HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    )
     answer, sent = b"", 0
     with connect(gateway) as peer:
         peer.sendall(f"{head}Authorization: Bearer {gateway.token}\r\n\r\n".encode())
@@ -141,7 +148,7 @@ def test_headers_of_16_kib(gateway):
         assert answer.status in ((431,) if name else (414, 431)), answer
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.body["error_code"] == "HEADERS_TOO_LARGE"
-    answer = gateway.call("GET", "/api/v1/whoami", headers={f"X-{number}": "a" for number in range(2000)} )
+    answer = gateway.call("GET", "/api/v1/whoami", headers={f"X-{number}": "a" for number in range(2000)})
     assert answer.status == 431
 
 
@@ -205,8 +212,6 @@ def test_silent_ssh_peers_do_not_keep_others_out(fresh_gateway, figures):
 
 
 def test_sshd_processes_of_silent_peers_are_bounded(fresh_gateway):
-    from commands import descendants
-
     gateway = fresh_gateway
     before = len(descendants(gateway.process.pid))
     with contextlib.ExitStack() as stack:
@@ -226,8 +231,6 @@ def test_refusals_are_coalesced(fresh_gateway):
 
 
 def test_a_full_range_of_ports_is_said_so():
-    from gateway import Gateway
-
     with Gateway(leases=2) as gateway:
         ports = {Tunnel(gateway).port for _ in range(2)}
         assert ports == {gateway.first_lease, gateway.last_lease}
@@ -238,14 +241,10 @@ def test_a_full_range_of_ports_is_said_so():
 
 
 def test_a_port_held_by_a_stranger_is_skipped():
-    from gateway import Gateway
-
     with Gateway(leases=2, start=False) as gateway:
         stranger = Canary(address=("127.0.0.1", gateway.first_lease))
         gateway.start()
         tunnel = Tunnel(gateway)
         assert tunnel.port == gateway.last_lease
-        events = str(gateway.ok("GET", "/api/v1/audit/events"))
+        assert str(gateway.first_lease) in str(gateway.ok("GET", "/api/v1/audit/events"))
         stranger.close()
-        second = Tunnel(gateway, register=False)
-        assert second.register()["port_b"] == gateway.first_lease or str(gateway.first_lease) in events

@@ -6,10 +6,9 @@ import pwd
 import shutil
 import signal
 
-import pytest
-
 import networks
 import programs
+import pytest
 from commands import run
 from gateway import Gateway, default_mode
 from machine import PrivateMachine, PrivateSSHD, Visitor

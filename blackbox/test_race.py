@@ -4,7 +4,6 @@ import concurrent.futures
 import time
 
 import pytest
-
 from commands import end
 from gateway import Gateway
 from networks import Canary

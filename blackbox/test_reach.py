@@ -5,10 +5,9 @@ import os
 import re
 import subprocess
 
-import pytest
-
 import networks
 import programs
+import pytest
 from commands import run
 from gateway import Gateway, default_mode
 from machine import PrivateMachine, Visitor
@@ -108,7 +107,9 @@ def test_100_mib_both_ways_through_stock_ssh(visitor, machine, payloads, tmp_pat
 
     def fetch(source, target):
         with open(target, "wb") as file:
-            subprocess.run(visitor.command(f"cat {source}"), stdout=file, check=True, timeout=120, stdin=subprocess.DEVNULL)
+            subprocess.run(
+                visitor.command(f"cat {source}"), stdout=file, check=True, timeout=120, stdin=subprocess.DEVNULL
+            )
 
     there_and_back(payloads[LARGE], machine, send, fetch, tmp_path)
 

@@ -6,9 +6,8 @@ import signal
 import subprocess
 import tempfile
 
-import pytest
-
 import programs
+import pytest
 from commands import log_text, processes, run
 from waiting import wait_until
 

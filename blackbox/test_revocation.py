@@ -4,7 +4,6 @@ import concurrent.futures
 import time
 
 import pytest
-
 from commands import run
 from networks import Canary, listening
 from tunnels import Jump, Tunnel

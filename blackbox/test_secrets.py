@@ -7,7 +7,6 @@ import stat
 import threading
 
 import pytest
-
 from commands import processes
 from gateway import Gateway
 from machine import PrivateMachine, Visitor
@@ -41,28 +40,33 @@ class ArgumentWatch:
 def used(mode):
     """A gateway and a machine that did everything once, and every secret that was made."""
     watch = ArgumentWatch()
-    with Gateway(mode) as gateway:
-        with PrivateMachine(gateway) as machine:
-            token = gateway.ok("POST", "/api/v1/tokens", {"label": "one"})
-            tunnel = Tunnel(gateway)
-            visitor = Visitor(gateway, machine)
-            visitor.run("true")
-            gateway.cli("ssh", "-l", machine.login, machine.name, "--", "true", check=False)
-            for bad in (token["token"], machine.enrolment["token"], tunnel.agent_key):
-                gateway.api.call("GET", f"/api/v1/machines/{bad}", token=bad)
-                gateway.api.call("POST", "/api/v1/machines", {"name": bad}, token=gateway.token)
-                gateway.api.call("POST", "/api/v1/setup", {"secret": bad})
-            gateway.ok("DELETE", f"/api/v1/tokens/{token['id']}")
-            gateway.ok("DELETE", tunnel.path)
-            machine.stop()
-            machine.start()
-            secrets = {token["token"], tunnel.agent_key, tunnel.enrolment["token"], machine.enrolment["token"], gateway.token}
-            for path in (*machine.state.rglob("*"), *gateway.state.rglob("*")):
-                if path.is_file() and not path.name.startswith("tidegate.db"):
-                    secrets.update(found.decode() for found in SECRET.findall(path.read_bytes()))
-            wait_until(lambda: watch.samples > 50, 30, "a good many looks at the process table")
-            watch.close()
-            yield gateway, machine, secrets, watch
+    with Gateway(mode) as gateway, PrivateMachine(gateway) as machine:
+        token = gateway.ok("POST", "/api/v1/tokens", {"label": "one"})
+        tunnel = Tunnel(gateway)
+        visitor = Visitor(gateway, machine)
+        visitor.run("true")
+        gateway.cli("ssh", "-l", machine.login, machine.name, "--", "true", check=False)
+        for bad in (token["token"], machine.enrolment["token"], tunnel.agent_key):
+            gateway.api.call("GET", f"/api/v1/machines/{bad}", token=bad)
+            gateway.api.call("POST", "/api/v1/machines", {"name": bad}, token=gateway.token)
+            gateway.api.call("POST", "/api/v1/setup", {"secret": bad})
+        gateway.ok("DELETE", f"/api/v1/tokens/{token['id']}")
+        gateway.ok("DELETE", tunnel.path)
+        machine.stop()
+        machine.start()
+        secrets = {
+            token["token"],
+            tunnel.agent_key,
+            tunnel.enrolment["token"],
+            machine.enrolment["token"],
+            gateway.token,
+        }
+        for path in (*machine.state.rglob("*"), *gateway.state.rglob("*")):
+            if path.is_file() and not path.name.startswith("tidegate.db"):
+                secrets.update(found.decode() for found in SECRET.findall(path.read_bytes()))
+        wait_until(lambda: watch.samples > 50, 30, "a good many looks at the process table")
+        watch.close()
+        yield gateway, machine, secrets, watch
 
 
 def test_arguments(used):

@@ -3,12 +3,11 @@
 import os
 import pathlib
 import shutil
-import sqlite3
 import stat
-
-import pytest
+from datetime import UTC
 
 import programs
+import pytest
 from commands import end, log_text, run
 from gateway import Gateway
 from networks import free_ports
@@ -80,10 +79,10 @@ def test_flags_win_over_environment_over_file(unstarted):
 
     def lease_days():
         tunnel = Tunnel(unstarted)
-        from datetime import datetime, timezone
+        from datetime import datetime
 
         until = datetime.fromisoformat(tunnel.registered["lease_expires_at"].replace("Z", "+00:00"))
-        return round((until - datetime.now(timezone.utc)).total_seconds() / 86400)
+        return round((until - datetime.now(UTC)).total_seconds() / 86400)
 
     unstarted.start()
     assert lease_days() == 3
@@ -177,17 +176,7 @@ def test_the_bootstrap_file_is_not_written_through_a_link(unstarted):
 def test_a_newer_schema_is_refused(fresh_gateway):
     gateway = fresh_gateway
     gateway.stop()
-    database = sqlite3.connect(gateway.database)
-    tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    (table,) = [name for name in tables if "migration" in name]
-    columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-    row = list(database.execute(f"SELECT * FROM {table} ORDER BY 1 DESC LIMIT 1").fetchone())
-    number = next(index for index, value in enumerate(row) if isinstance(value, int))
-    row[number] = 9999
-    row = [value + "-newer" if isinstance(value, str) and index != number else value for index, value in enumerate(row)]
-    database.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(columns))})", row)
-    database.commit()
-    database.close()
+    gateway.edit_database("INSERT INTO schema_migration VALUES (9999, 'from-the-future', 'x', 0)")
     log = gateway.refused()
     assert "newer" in log.lower(), log
 
@@ -195,13 +184,7 @@ def test_a_newer_schema_is_refused(fresh_gateway):
 def test_a_changed_migration_is_refused(fresh_gateway):
     gateway = fresh_gateway
     gateway.stop()
-    database = sqlite3.connect(gateway.database)
-    tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    (table,) = [name for name in tables if "migration" in name]
-    column = next(row[1] for row in database.execute(f"PRAGMA table_info({table})") if "sum" in row[1])
-    database.execute(f"UPDATE {table} SET {column} = 'x'")
-    database.commit()
-    database.close()
+    gateway.edit_database("UPDATE schema_migration SET checksum = 'x' WHERE number = 1")
     assert "migration" in gateway.refused().lower()
 
 
@@ -218,7 +201,9 @@ def test_a_second_gateway_on_the_same_state_is_refused(fresh_gateway):
     first = gateway.process
     words = [word.replace(str(gateway.port), str(free_ports())).replace(str(gateway.ssh_port), str(free_ports()))
              for word in gateway.arguments]  # fmt: skip
-    done = run([*programs.as_user(gateway.account), programs.tidegate(), "serve", *words], 15, env=gateway.clean_environment())
+    done = run(
+        [*programs.as_user(gateway.account), programs.tidegate(), "serve", *words], 15, env=gateway.clean_environment()
+    )
     assert done.returncode != 0
     assert str(gateway.state) in done.stdout + done.stderr
     assert first.poll() is None and gateway.call("GET", "/readyz").status == 200
@@ -238,9 +223,13 @@ def test_two_gateways_on_one_host(fresh_gateway):
             tunnel = Tunnel(gateway).open()
             tunnel.close()
         crossed = Tunnel(fresh_gateway)
-        command = [word if word != str(fresh_gateway.ssh_port) else str(second.ssh_port) for word in crossed.ssh_command()]
+        command = [
+            word if word != str(fresh_gateway.ssh_port) else str(second.ssh_port) for word in crossed.ssh_command()
+        ]
         known = second.known_hosts()
-        command = [f"UserKnownHostsFile={known}" if word.startswith("UserKnownHostsFile=") else word for word in command]
+        command = [
+            f"UserKnownHostsFile={known}" if word.startswith("UserKnownHostsFile=") else word for word in command
+        ]
         done = run(command)
         assert "Permission denied" in done.stderr, done.stderr
 
@@ -292,7 +281,9 @@ def test_plain_http_beyond_loopback_is_refused_or_warned_of(unstarted):
     unstarted.address = "0.0.0.0"
     unstarted.launch()
     try:
-        wait_until(lambda: unstarted.process.poll() is not None or "http" in unstarted.log.lower(), 15, "a word about it")
+        wait_until(
+            lambda: unstarted.process.poll() is not None or "http" in unstarted.log.lower(), 15, "a word about it"
+        )
     finally:
         end(unstarted.process)
     assert "tls" in unstarted.log.lower() or "https" in unstarted.log.lower(), unstarted.log

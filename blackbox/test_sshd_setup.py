@@ -4,9 +4,8 @@ import os
 import pathlib
 import shutil
 
-import pytest
-
 import programs
+import pytest
 from commands import run
 from gateway import Gateway
 from networks import listening

@@ -53,9 +53,15 @@ class Tunnel:
     def open(self, key=None, deadline=15):
         """Starts the tunnel and waits until its port listens."""
         self.ssh = subprocess.Popen(
-            self.ssh_command(key), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            self.ssh_command(key),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        wait_until(self._opened, deadline, lambda: f"port {self.port} of {self.name}; gateway:\n{self.gateway.log[-3000:]}")
+        wait_until(
+            self._opened, deadline, lambda: f"port {self.port} of {self.name}; gateway:\n{self.gateway.log[-3000:]}"
+        )
         return self
 
     def _opened(self):
