@@ -13,9 +13,7 @@ def run(argv, deadline=30, check=False, **options):
     if options.get("input") is not None:
         options.pop("stdin")
     options.setdefault("text", True)
-    done = subprocess.run(
-        [str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=deadline, **options
-    )
+    done = subprocess.run([str(word) for word in argv], capture_output=True, timeout=deadline, **options)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, argv))}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 import programs
-from commands import descendants, end, log_text, run
+from commands import descendants, end, log_text, processes, run
 from networks import HostItself, free_ports
 from sshkeys import KeyPair, client_config
 from tunnels import Stream, new_name
@@ -159,6 +159,10 @@ class PrivateMachine:
     def children(self):
         """The agent's own `ssh` processes."""
         return descendants(self.process.pid)
+
+    def tunnels(self):
+        """Those of them that carry the machine's port."""
+        return [pid for pid, _, words in processes() if "-R" in words and pid in self.children()]
 
     def stop(self, deadline=15):
         self.process.send_signal(signal.SIGTERM)

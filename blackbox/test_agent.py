@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import stat
@@ -23,10 +24,6 @@ SESSION_KEYS = {
 def own_machine(gateway):
     with PrivateMachine(gateway) as machine:
         yield machine
-
-
-def ssh_children(machine):
-    return [pid for pid in machine.children() if b"-R" in open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")]
 
 
 def test_session_file(gateway, machine):
@@ -68,9 +65,8 @@ def test_the_hint_works_as_it_stands(gateway, machine, tmp_path):
 
 
 def test_no_host_key_is_taken_on_first_use(machine):
-    (ssh,) = ssh_children(machine)
-    words = open(f"/proc/{ssh}/cmdline", "rb").read().decode().split("\0")
-    text = " ".join(words)
+    (ssh,) = machine.tunnels()
+    text = pathlib.Path(f"/proc/{ssh}/cmdline").read_text().replace("\0", " ")
     assert "StrictHostKeyChecking=yes" in text and "UserKnownHostsFile" in text
     assert "accept-new" not in text and "StrictHostKeyChecking=no" not in text
 
@@ -85,14 +81,14 @@ def test_sigterm_leaves_nothing(own_machine):
 
 
 def test_an_orphan_of_a_killed_agent_is_reconciled(own_machine):
-    (orphan,) = ssh_children(own_machine)
+    (orphan,) = own_machine.tunnels()
     port = own_machine.port
     own_machine.process.kill()
     own_machine.process.wait(5)
     own_machine.start()
     assert own_machine.port == port
     wait_until(lambda: not alive(orphan), 5, "the orphan ended")
-    assert len(ssh_children(own_machine)) == 1
+    assert len(own_machine.tunnels()) == 1
 
 
 def test_a_second_agent_on_the_same_folder_is_refused(own_machine):
@@ -108,7 +104,7 @@ def test_a_cloned_machine_is_fenced(gateway, own_machine):
     shutil.copytree(own_machine.state, clone, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
     clone.chmod(0o700)
     before = own_machine.facts()["lease"]
-    (first_ssh,) = ssh_children(own_machine)
+    (first_ssh,) = own_machine.tunnels()
     command = [word if word != str(own_machine.state) else str(clone) for word in own_machine.run_command]
     with open(own_machine.folder / "clone.log", "ab") as log:
         second = subprocess.Popen(
@@ -128,7 +124,7 @@ def test_a_cloned_machine_is_fenced(gateway, own_machine):
 
 def test_a_revoked_machine_says_so_and_does_not_hammer(gateway, own_machine):
     gateway.cli("machine", "remove", own_machine.name)
-    wait_until(lambda: not ssh_children(own_machine) if own_machine.process.poll() is None else True, 5, "its ssh gone")
+    wait_until(lambda: not own_machine.tunnels() if own_machine.process.poll() is None else True, 5, "its ssh gone")
 
     def says_so():
         return any(word in own_machine.log.lower() for word in ("revoked", "not recognised", "unauthenticated", "401"))

@@ -38,9 +38,8 @@ def test_every_command_explains_itself_with_an_example():
             assert "\x1b" not in done.stdout
             seen.append(command)
             group = "SUBCOMMANDS:" in done.stdout
-            if not group and not re.search(rf"^\s+\$?\s*{program} ", done.stdout.split("USAGE:")[0], re.M | re.I):
-                if not re.search(r"EXAMPLES?", done.stdout):
-                    lacking.append(" ".join(command))
+            if not group and "EXAMPLE" not in done.stdout:
+                lacking.append(" ".join(command))
     assert not lacking
     assert (
         ("tidegate", "serve") in seen and ("tidegate", "machine", "add") in seen and ("tidegate-agent", "run") in seen
@@ -234,8 +233,14 @@ def test_a_lying_gateway_does_not_reach_the_terminal_raw(gateway, tmp_path):
 
     class Liar(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            body = json.dumps({"type": "x", "title": "\x1b[2J", "status": 404, "detail": "gone \x1b]0;owned\x07\u202e",
-                               "error_code": "MACHINE_NOT_FOUND", "status_code": 404, "request_id": "\x1b[31m"}).encode()  # fmt: skip
+            problem = {
+                "type": "x",
+                "title": "\x1b[2J",
+                "detail": "gone \x1b]0;owned\x07\u202e",
+                "request_id": "\x1b[31m",
+            }
+            problem |= {"status": 404, "status_code": 404, "error_code": "MACHINE_NOT_FOUND"}
+            body = json.dumps(problem).encode()
             self.send_response(404)
             self.send_header("Content-Type", "application/problem+json")
             self.send_header("Content-Length", str(len(body)))

@@ -1,4 +1,4 @@
-"""What a reverse key and a jump key may do is one forward each; everything else is refused, with real ssh, in each mode."""
+"""A reverse key and a jump key may do one forward each; all else is refused, with real ssh, in each mode."""
 
 import contextlib
 import glob
@@ -11,6 +11,7 @@ import tempfile
 import pytest
 from commands import end, run
 from networks import Canary, free_ports, listening
+from sshkeys import KeyPair
 from tunnels import Jump, Tunnel
 from waiting import wait_until
 
@@ -144,33 +145,30 @@ def test_agent_and_x11_are_not_forwarded(scene, kind, option, tmp_path):
 # --- Unix sockets and tunnels ---
 
 
-def test_no_way_to_a_unix_socket(scene, kind):
+def answer_of_a_socket(scene, kind, path):
+    """What comes back from `path` on the gateway through `-L`, if anything does."""
     port = free_ports()
-    process = scene.forwarding(kind, "-L", f"127.0.0.1:{port}:{scene.folder / 'listening.sock'}")
+    process = scene.forwarding(kind, "-L", f"127.0.0.1:{port}:{path}")
     try:
         wait_until(lambda: listening(port) or process.poll() is not None, 15, "the local end")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as visitor:
             visitor.settimeout(5)
-            assert visitor.recv(100) == b""
+            visitor.sendall(b"GET /api/v1/whoami HTTP/1.1\r\nHost: a\r\n\r\n")
+            return visitor.recv(100)
     finally:
         end(process, 3)
+    return b""
+
+
+def test_no_way_to_a_unix_socket(scene, kind):
+    assert answer_of_a_socket(scene, kind, scene.folder / "listening.sock") == b""
     assert scene.unix.visits == 0
 
 
-def test_no_way_to_the_admin_socket(scene, kind):
-    sockets = list(scene.gateway.state.rglob("*.sock")) + [pathlib.Path("/run/tidegate/keys.sock")]
-    assert sockets
+def test_no_way_to_the_sockets_of_the_gateway(scene, kind):
+    sockets = [*scene.gateway.state.rglob("*.sock"), pathlib.Path("/run/tidegate/keys.sock")]
     for path in sockets:
-        port = free_ports()
-        process = scene.forwarding(kind, "-L", f"127.0.0.1:{port}:{path}")
-        try:
-            wait_until(lambda: listening(port) or process.poll() is not None, 15, "the local end")
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as visitor:
-                visitor.settimeout(5)
-                visitor.sendall(b"GET /api/v1/whoami HTTP/1.1\r\nHost: a\r\n\r\n")
-                assert visitor.recv(100) == b""
-        finally:
-            end(process, 3)
+        assert answer_of_a_socket(scene, kind, path) == b"", path
 
 
 def test_no_unix_socket_is_made(scene, kind):
@@ -276,8 +274,6 @@ def test_no_other_account(scene, kind, user):
 
 
 def test_a_key_that_nobody_registered_is_refused(scene, tmp_path):
-    from sshkeys import KeyPair
-
     scene.keys["stranger"] = KeyPair(tmp_path).private
     done = scene.ssh("stranger", "-W", f"127.0.0.1:{scene.mine.port}")
     assert "Permission denied" in done.stderr, done.stderr

@@ -109,7 +109,7 @@ def test_the_listener_of_sshd_heals(gateway_in_mode, machine):
 
 def test_the_agents_ssh_is_killed(gateway_in_mode, machine):
     port = machine.port
-    (ssh,) = [pid for pid in machine.children() if b"-R" in open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")]
+    (ssh,) = machine.tunnels()
     os.kill(ssh, signal.SIGKILL)
     visitor = Visitor(gateway_in_mode, machine)
     wait_until(lambda: visitor.run("true").returncode == 0, 30, lambda: f"reachable again\n{machine.log[-2000:]}", 0.3)
