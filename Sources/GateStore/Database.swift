@@ -2,6 +2,7 @@
 ///
 /// Bodies are synchronous on purpose: a transaction can't be held across an `await`, so none waits on a network.
 /// A body has no side effects but its statements: a driver may run it again, or roll it back with its neighbours.
+/// It defers no foreign key, whose failure at COMMIT would fail the neighbours, and never calls the database itself.
 public protocol Database: Sendable {
     /// Runs `body` in one read transaction: it sees a single committed state.
     func read<Value: Sendable>(_ body: @escaping @Sendable (any Transaction) throws -> Value) async throws -> Value
