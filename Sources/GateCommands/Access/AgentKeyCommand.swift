@@ -1,0 +1,127 @@
+import ArgumentParser
+import GateClient
+import GateModel
+import GateSSH
+import GateWire
+
+struct AgentKeyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "agent-key",
+        abstract: "List, add and revoke the keys by which machines are known.",
+        subcommands: [AgentKeyList.self, AgentKeyAdd.self, AgentKeyRevoke.self])
+}
+
+struct AgentKeyList: GatewayCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List a machine's agent keys, without their text.",
+        discussion: """
+            EXAMPLES
+              tidegate agent-key list build-7
+            """)
+
+    @Argument(help: "The machine's name or agent id.")
+    var machine: String
+
+    @OptionGroup var gateway: GatewayOptions
+
+    func validate() throws { try Checked.machine(machine) }
+
+    func perform() async throws {
+        let client = try gateway.client()
+        let found = try await client.machine(called: machine)
+        let keys = try await client.agentKeys(of: found.agentID)
+        try gateway.show(keys) {
+            var table = Table(["ID", "CREATED", "LAST USED", "REVOKED"])
+            for key in keys {
+                table.add([key.id, key.createdAt.shown, key.lastUsedAt.shown, key.revokedAt.shown])
+            }
+            Terminal.print(table)
+        }
+    }
+}
+
+struct AgentKeyAdd: GatewayCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add",
+        abstract: "Make a further agent key for a machine; it is shown this once.",
+        discussion: """
+            For machines that are set up by other means than `tidegate-agent enrol`.
+
+            EXAMPLES
+              tidegate agent-key add build-7 --output ./agent-key
+            """)
+
+    @Argument(help: "The machine's name or agent id.")
+    var machine: String
+
+    @Option(help: ArgumentHelp("Write the key to this file (0600) instead of printing it.", valueName: "file"))
+    var output: String?
+
+    @OptionGroup var gateway: GatewayOptions
+
+    func validate() throws { try Checked.machine(machine) }
+
+    func perform() async throws {
+        let client = try gateway.client()
+        let found = try await client.machine(called: machine)
+        let key = try OneTimeSecret.moved(
+            from: try await client.addAgentKey(for: found.agentID), \.key, to: output)
+        try gateway.show(key) {
+            Terminal.note("added agent key \(TerminalText.neutralised(key.id))")
+            OneTimeSecret.show(key.key, writtenTo: output)
+        }
+    }
+}
+
+struct AgentKeyRevoke: GatewayCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revoke",
+        abstract: "Revoke an agent key; connections made with it end.",
+        discussion: """
+            EXAMPLES
+              tidegate agent-key revoke build-7 3f0c4a52-8c1e-4f5e-9d0a-2f6f3f1f9b11
+            """)
+
+    @Argument(help: "The machine's name or agent id.")
+    var machine: String
+
+    @Argument(help: "The keys' ids, as `tidegate agent-key list` shows them.")
+    var ids: [String]
+
+    @OptionGroup var gateway: GatewayOptions
+
+    func validate() throws {
+        try Checked.machine(machine)
+        for id in ids { try Checked.id(id) }
+    }
+
+    func perform() async throws {
+        let client = try gateway.client()
+        let found = try await client.machine(called: machine)
+        for id in ids { try await client.revokeAgentKey(id, of: found.agentID) }
+        try gateway.show(["revoked": ids]) { for id in ids { Terminal.print("Revoked \(id).") } }
+    }
+}
+
+/// A secret that an answer holds once: to a file of mode 0600, or to the standard output alone.
+enum OneTimeSecret {
+    /// The answer; where a file is named, the secret is there instead.
+    static func moved<Body>(
+        from body: Body, _ secret: WritableKeyPath<Body, String?>, to path: String?
+    ) throws -> Body {
+        guard let path else { return body }
+        guard let text = body[keyPath: secret] else {
+            throw CommandFailure(.refused, "the gateway's answer holds no secret")
+        }
+        try PrivateFile.write(Secret(text + "\n"), to: GatewayOptions.absolute(path))
+        var rest = body
+        rest[keyPath: secret] = nil
+        return rest
+    }
+
+    static func show(_ secret: String?, writtenTo path: String?) {
+        if let path { Terminal.note("written to \(path)") }
+        if let secret { Terminal.print(TerminalText.neutralised(secret)) }
+    }
+}

@@ -1,0 +1,11 @@
+public import ArgumentParser
+
+/// The commands of `tidegate` that ask a gateway, for its root command to list.
+public enum TidegateCommands {
+    /// In the order in which the help shows them.
+    public static let subcommands: [any ParsableCommand.Type] = [
+        Setup.self, Login.self, Logout.self, WhoAmI.self, MachineCommand.self, AgentKeyCommand.self, KeyCommand.self,
+        TokenCommand.self, ConnectionCommand.self, AuditCommand.self, SSHCommand.self, SCPCommand.self,
+        ProxyCommand.self, SSHConfigCommand.self, CompletionCommand.self,
+    ]
+}
