@@ -1,6 +1,5 @@
 import GateClient
 import GateModel
-import GateProcess
 import GateSSH
 import Glibc
 
@@ -81,11 +80,11 @@ public struct OverSSHControl: Sendable {
             defer { group.cancelAll() }
             let first: Bool?
             do { first = try await group.next() ?? nil } catch {
-                child.process.signalGroup(SIGTERM)
+                await child.end()
                 throw error
             }
             // Frees the other task, which waits for the child alone.
-            if first == nil { child.process.signalGroup(SIGTERM) }
+            if first == nil { await child.end() }
             return first
         }
         guard isIn != true else { return }

@@ -1,4 +1,3 @@
-import Dispatch
 import GateProcess
 import Glibc
 
@@ -6,6 +5,7 @@ import Glibc
 public struct SSHChild: Sendable {
     public let process: ChildProcess
     public let messages: SSHMessages
+    private let reader: FileDescriptorLines
 
     /// Starts ssh with `-v` before the arguments. It dies with this process, however that ends.
     ///
@@ -30,17 +30,13 @@ public struct SSHChild: Sendable {
                 throw error
             }
             // At the pipe's end and not at the exit: the last line says why it ended, and may be read after that.
-            _ = try FileDescriptorLines(
+            let reader = try FileDescriptorLines(
                 descriptor: pipe.first, maxLength: 2_048,
                 onLine: { line in
                     messages.take(line)
                     log?(line)
                 }, onEnd: { messages.end() })
-            // Somebody who left the group may hold the pipe open for ever.
-            process.onExit { _ in
-                DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(500)) { messages.end() }
-            }
-            return SSHChild(process: process, messages: messages)
+            return SSHChild(process: process, messages: messages, reader: reader)
         } catch {
             throw .unreachable("ssh can't be started: \(error)")
         }
@@ -59,6 +55,15 @@ public struct SSHChild: Sendable {
     /// Waits until it has ended and its last words are read.
     public func wait() async {
         _ = await process.wait()
-        await messages.waitForEnd()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await messages.waitForEnd() }
+            // Somebody who left ssh's group may hold the pipe open for ever.
+            group.addTask {
+                try? await Task.sleep(for: .milliseconds(500))
+                reader.stop()
+            }
+            await group.next()
+            group.cancelAll()
+        }
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GateClient
 import GateModel
 import GateProcess

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GateWire
 import NIOCore
 import NIOHTTP1
@@ -32,13 +32,19 @@ enum AnswerReading {
     /// the same gateway, whatever the link names, because the token goes with the request.
     static func nextPage(_ links: [String]) -> String? {
         for link in links.flatMap({ $0.split(separator: ",") }) {
-            let parts = link.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
+            let parts = link.split(separator: ";").map { trimmed($0) }
             guard let target = parts.first, target.hasPrefix("<"), target.hasSuffix(">"),
                 parts.dropFirst().contains(where: { $0 == "rel=\"next\"" || $0 == "rel=next" }),
-                let api = target.range(of: "/api/")
+                let api = target.indices.first(where: { target[$0...].hasPrefix("/api/") })
             else { continue }
-            return String(target[api.lowerBound...].dropLast())
+            return String(target[api...].dropLast())
         }
         return nil
+    }
+
+    private static func trimmed(_ text: Substring) -> Substring {
+        let start = text.drop { $0 == " " || $0 == "\t" }
+        guard let last = start.lastIndex(where: { $0 != " " && $0 != "\t" }) else { return start }
+        return start[...last]
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GateSSH
 
 /// Where the client programs of one person keep what they must remember: a folder of mode 0700.

@@ -1,7 +1,8 @@
 import AsyncHTTPClient
-import Foundation
+import FoundationEssentials
 public import GateModel
 import GateWire
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
