@@ -149,9 +149,16 @@ tidegate() { "$binaries/tidegate" "$@"; }
 
 enrol_machine() {
     local token_file=$folder/enrolment.token
-    (umask 077 && tidegate machine add "$machine_name" --json | json enrolment.token >"$token_file")
-    TIDEGATE_AGENT_STATE_DIR=$folder/agent "$binaries/tidegate-agent" enrol "$TIDEGATE_URL" --token-file "$token_file" \
-        >>"$folder/agent.log" 2>&1 || die "enrolling failed" "$folder/agent.log"
+    (
+        umask 077
+        if tidegate machine show "$machine_name" >/dev/null 2>&1; then
+            tidegate machine enrol "$machine_name" --json | json token >"$token_file"
+        else
+            tidegate machine add "$machine_name" --json | json enrolment.token >"$token_file"
+        fi
+    )
+    TIDEGATE_AGENT_STATE_DIR=$folder/agent "$binaries/tidegate-agent" enrol --again "$TIDEGATE_URL" \
+        --token-file "$token_file" >>"$folder/agent.log" 2>&1 || die "enrolling failed" "$folder/agent.log"
     rm -f "$token_file"
 }
 
