@@ -21,6 +21,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -58,12 +59,17 @@ let package = Package(
         .target(
             name: "GateHTTP",
             dependencies: [
-                "GateModel", "GateControl", "GateWire",
+                "GateModel", "GateControl", "GateSSH", "GateStore", "GateWire",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            resources: [.embedInCode("openapi.yaml")],
             swiftSettings: strict),
         .target(name: "CGateSys", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .target(name: "GateProcess", dependencies: ["CGateSys"], swiftSettings: strict),
@@ -110,7 +116,6 @@ let package = Package(
                 "GateProcess", "GateCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -126,6 +131,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
         // sshd runs this at each login, as root's own choice of program: no Foundation, no shared Swift runtime.
@@ -138,12 +144,31 @@ let package = Package(
             dependencies: ["GateModel", "GateStore", "GateStoreSQLite", "GateControl"],
             swiftSettings: strict),
         .target(name: "GateStoreTesting", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
+        .testTarget(
+            name: "GateCommandsTests",
+            dependencies: [
+                "GateModel", "GateClient", "GateWire", "GateSSH", "GateCommands",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "GateProcessTests", dependencies: ["GateProcess"], swiftSettings: strict),
         .testTarget(name: "GateSSHTests", dependencies: ["GateModel", "GateSSH"], swiftSettings: strict),
         .testTarget(name: "GateStoreTests", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
         .testTarget(
             name: "GateStoreSQLiteTests",
             dependencies: ["GateModel", "GateStore", "GateStoreSQLite", "GateStoreTesting"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GateClientTests",
+            dependencies: [
+                "GateClient", "GateModel", "GateWire",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GateAgentTests",
+            dependencies: ["GateAgent", "GateClient", "GateModel", "GateProcess", "GateSSH", "GateWire"],
             swiftSettings: strict),
     ]
 )

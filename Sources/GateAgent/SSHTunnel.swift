@@ -49,6 +49,11 @@ public struct ProcessRecord: Codable, Sendable, Equatable {
         self.bootID = bootID
     }
 
+    /// What the last agent on this state directory noted; nil when it left nothing running.
+    public static func read(from state: StateDirectory) throws(AgentError) -> ProcessRecord? {
+        try state.read(ProcessRecord.self, from: state.processFile)
+    }
+
     /// Whether the very process still runs, and is an ssh.
     public var isRunning: Bool {
         guard bootID == ProcessIdentity.bootID, let process = ProcessIdentity(pid: pid) else { return false }
@@ -59,7 +64,7 @@ public struct ProcessRecord: Codable, Sendable, Equatable {
     ///
     /// The parent-death signal makes this rare; but an old ssh that still holds the port would keep the new one out.
     public static func endOrphan(in state: StateDirectory) async -> Bool {
-        guard let record = try? state.read(ProcessRecord.self, from: state.processFile) else { return false }
+        guard let record = try? read(from: state) else { return false }
         defer { unlink(state.processFile) }
         guard record.isRunning else { return false }
         return await ProcessEnding.end(group: record.pid, startTime: record.startTime, grace: .seconds(1))
