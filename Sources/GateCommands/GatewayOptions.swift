@@ -71,7 +71,7 @@ protocol GatewayCommand: AsyncParsableCommand {
 }
 
 extension GatewayCommand {
-    func run() async throws {
+    package func run() async throws {
         do {
             try await perform()
         } catch let error as ExitCode {

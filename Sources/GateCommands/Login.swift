@@ -35,7 +35,7 @@ struct Login: GatewayCommand {
         guard CredentialKind(shapeOf: token.reveal()) != nil else {
             throw CommandFailure(.usage, "that is no token: a prefix such as tgp_ and 43 characters were expected")
         }
-        let authority = caFile.map(GatewayOptions.absolute)
+        let authority = (caFile ?? gateway.environment.variables["TIDEGATE_CA_FILE"]).map(GatewayOptions.absolute)
         let endpoint = try GatewayEndpoint(address)
         let client = try GatewayClient(endpoint: endpoint, credential: token, trustRoots: authority)
         let who = try await client.whoAmI()
@@ -45,63 +45,6 @@ struct Login: GatewayCommand {
         try home.store(stored)
         try gateway.show(who) {
             Terminal.print("Logged in to \(endpoint) as \(TerminalText.neutralised(who.name)).")
-        }
-    }
-}
-
-struct Logout: GatewayCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Forget the stored token of a gateway.",
-        discussion: """
-            The token stays valid; `tidegate token revoke ID` ends it.
-
-            EXAMPLES
-              tidegate logout
-              tidegate logout --url https://gateway.example.org
-            """)
-
-    @OptionGroup var gateway: GatewayOptions
-
-    private struct Answer: Encodable { var url: String }
-
-    func perform() async throws {
-        let home = try gateway.home()
-        var stored = try home.credentials()
-        var url = stored.current
-        if let named = gateway.url { url = try GatewayEndpoint(named).description }
-        guard let url, stored.gateways.removeValue(forKey: url) != nil else {
-            throw CommandFailure(
-                .refused, "no token is stored\(url.map { " for \(TerminalText.neutralised($0))" } ?? "")")
-        }
-        if stored.current == url { stored.current = stored.gateways.keys.sorted().first }
-        try home.store(stored)
-        try gateway.show(Answer(url: url)) { Terminal.print("Forgot the token for \(TerminalText.neutralised(url)).") }
-    }
-}
-
-struct WhoAmI: GatewayCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "whoami",
-        abstract: "Show who the token stands for.",
-        discussion: """
-            EXAMPLES
-              tidegate whoami
-              tidegate whoami --json
-            """)
-
-    @OptionGroup var gateway: GatewayOptions
-
-    func perform() async throws {
-        let client = try gateway.client()
-        let who = try await client.whoAmI()
-        try gateway.show(who) {
-            var sheet = FactSheet()
-            sheet.add("name", who.name)
-            sheet.add("kind", who.kind)
-            sheet.add("role", who.role ?? "")
-            sheet.add("id", who.id ?? "")
-            sheet.add("gateway", client.endpoint.description)
-            Terminal.print(sheet.text, end: "")
         }
     }
 }

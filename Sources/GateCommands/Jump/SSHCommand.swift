@@ -2,8 +2,8 @@ import ArgumentParser
 import GateClient
 import GateModel
 
-struct SSHCommand: GatewayCommand {
-    static let configuration = CommandConfiguration(
+package struct SSHCommand: GatewayCommand {
+    package static let configuration = CommandConfiguration(
         commandName: "ssh",
         abstract: "Log in to a machine, or run a command there, with stock ssh.",
         usage: "tidegate ssh [--url <url>] [ssh options] [LOGIN@]NAME [command ...]",
@@ -26,7 +26,9 @@ struct SSHCommand: GatewayCommand {
     @OptionGroup var gateway: GatewayOptions
 
     @Argument(parsing: .captureForPassthrough, help: "ssh options, the machine, and a command.")
-    var arguments: [String] = []
+    package var arguments: [String] = []
+
+    package init() {}
 
     func perform() async throws {
         let operands = try SSHOperands(arguments)

@@ -71,37 +71,3 @@ struct MachineSet: GatewayCommand {
         return Set(tags).subtracting(removing).union(adding).sorted()
     }
 }
-
-struct MachineRemove: GatewayCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "remove",
-        abstract: "Remove a machine: its keys are revoked and its connections end.",
-        discussion: """
-            Asks first on a terminal; elsewhere --yes is needed.
-
-            EXAMPLES
-              tidegate machine remove build-7
-              tidegate machine remove build-7 --yes
-            """)
-
-    @Argument(help: "The machine's name or agent id.")
-    var machine: String
-
-    @Flag(help: "Do not ask.")
-    var yes = false
-
-    @OptionGroup var gateway: GatewayOptions
-
-    func validate() throws { try Checked.machine(machine) }
-
-    func perform() async throws {
-        let client = try gateway.client()
-        let found = try await client.machine(called: machine)
-        let name = TerminalText.neutralised(found.name)
-        guard yes || Terminal.confirms("Remove \(name) (\(TerminalText.neutralised(found.agentID)))?") else {
-            throw CommandFailure(.refused, "\(name) was not removed: say yes, or give --yes")
-        }
-        try await client.removeMachine(found.agentID)
-        try gateway.show(found) { Terminal.print("Removed \(name).") }
-    }
-}
