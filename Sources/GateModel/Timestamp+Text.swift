@@ -2,7 +2,7 @@ extension Timestamp {
     /// Calendar fields in UTC, proleptic Gregorian (algorithm: Howard Hinnant, "chrono-compatible low-level date algorithms").
     package var civil: (year: Int64, month: Int64, day: Int64, hour: Int64, minute: Int64, second: Int64) {
         let seconds = wholeSeconds
-        let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
+        let days = seconds >= 0 ? seconds / 86_400 : (seconds + 1) / 86_400 - 1
         let rest = seconds - days * 86_400
         let z = days + 719_468
         let era = (z >= 0 ? z : z - 146_096) / 146_097
@@ -18,7 +18,8 @@ extension Timestamp {
     /// RFC 3339 in UTC, to the microsecond where there is a fraction: `2026-03-01T12:00:00Z`, `…00.000250Z`.
     public var rfc3339: String {
         let c = civil
-        let fraction = microseconds - wholeSeconds * 1_000_000
+        let remainder = microseconds % 1_000_000
+        let fraction = remainder < 0 ? remainder + 1_000_000 : remainder
         let base =
             "\(digits(c.year, 4))-\(digits(c.month, 2))-\(digits(c.day, 2))T\(digits(c.hour, 2)):\(digits(c.minute, 2)):\(digits(c.second, 2))"
         return fraction == 0 ? base + "Z" : base + ".\(digits(fraction, 6))Z"

@@ -20,7 +20,11 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         .microseconds(left.microseconds.subtractingReportingOverflow(right.microseconds).partialValue)
     }
 
-    public var wholeSeconds: Int64 { microseconds >= 0 ? microseconds / 1_000_000 : (microseconds - 999_999) / 1_000_000 }
+    /// Seconds since 1970, rounded down also before it.
+    public var wholeSeconds: Int64 {
+        let (quotient, remainder) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
 }
 
 extension Duration {

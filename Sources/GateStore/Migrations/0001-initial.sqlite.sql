@@ -1,15 +1,16 @@
--- Times are microseconds since 1970 UTC. Nullable times stand where another schema would have booleans.
+-- Times are microseconds since 1970 UTC. Nullable times stand where another schema would have booleans. The 64-bit
+-- integer of STRICT tables is called INTEGER here and BIGINT elsewhere.
 
 CREATE TABLE tenant (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL CONSTRAINT tenant_name UNIQUE,
-    created_at BIGINT NOT NULL
+    created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE gateway (
     id TEXT NOT NULL PRIMARY KEY,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
-    created_at BIGINT NOT NULL
+    created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE gate_user (
@@ -17,8 +18,8 @@ CREATE TABLE gate_user (
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
     name TEXT NOT NULL,
     role TEXT NOT NULL CONSTRAINT gate_user_role CHECK (role IN ('admin')),
-    created_at BIGINT NOT NULL,
-    disabled_at BIGINT,
+    created_at INTEGER NOT NULL,
+    disabled_at INTEGER,
     CONSTRAINT gate_user_name UNIQUE (tenant_id, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -28,10 +29,10 @@ CREATE TABLE access_token (
     user_id TEXT NOT NULL REFERENCES gate_user (id),
     digest BLOB NOT NULL CONSTRAINT access_token_digest UNIQUE,
     label TEXT NOT NULL,
-    created_at BIGINT NOT NULL,
-    expires_at BIGINT,
-    revoked_at BIGINT,
-    last_used_at BIGINT
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX access_token_user ON access_token (user_id, created_at);
@@ -40,9 +41,9 @@ CREATE TABLE setup_secret (
     id TEXT NOT NULL PRIMARY KEY,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
     digest BLOB NOT NULL CONSTRAINT setup_secret_digest UNIQUE,
-    created_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL,
-    consumed_at BIGINT
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    consumed_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE machine (
@@ -52,17 +53,17 @@ CREATE TABLE machine (
     name TEXT NOT NULL,
     organization TEXT NOT NULL,
     site TEXT NOT NULL,
-    generation BIGINT NOT NULL,
+    generation INTEGER NOT NULL,
     os TEXT NOT NULL,
     agent_version TEXT NOT NULL,
     source TEXT NOT NULL,
     host_keys TEXT NOT NULL,
-    created_at BIGINT NOT NULL,
-    updated_at BIGINT NOT NULL,
-    enrolled_at BIGINT,
-    registered_at BIGINT,
-    last_seen_at BIGINT,
-    removed_at BIGINT
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    enrolled_at INTEGER,
+    registered_at INTEGER,
+    last_seen_at INTEGER,
+    removed_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX machine_agent_id ON machine (tenant_id, agent_id) WHERE removed_at IS NULL;
@@ -85,10 +86,10 @@ CREATE TABLE agent_key (
     machine_id TEXT NOT NULL REFERENCES machine (id),
     digest BLOB NOT NULL CONSTRAINT agent_key_digest UNIQUE,
     label TEXT NOT NULL,
-    created_at BIGINT NOT NULL,
-    expires_at BIGINT,
-    revoked_at BIGINT,
-    last_used_at BIGINT
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX agent_key_machine ON agent_key (machine_id, created_at);
@@ -98,12 +99,12 @@ CREATE TABLE enrolment_token (
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
     machine_id TEXT NOT NULL REFERENCES machine (id),
     digest BLOB NOT NULL CONSTRAINT enrolment_token_digest UNIQUE,
-    created_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL,
-    consumed_at BIGINT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    consumed_at INTEGER,
     consumed_by TEXT,
     agent_key_id TEXT REFERENCES agent_key (id),
-    revoked_at BIGINT
+    revoked_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX enrolment_token_machine ON enrolment_token (machine_id, created_at);
@@ -111,12 +112,12 @@ CREATE INDEX enrolment_token_machine ON enrolment_token (machine_id, created_at)
 CREATE TABLE lease (
     gateway_id TEXT NOT NULL REFERENCES gateway (id),
     address TEXT NOT NULL,
-    port BIGINT NOT NULL,
+    port INTEGER NOT NULL,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
     machine_id TEXT NOT NULL REFERENCES machine (id),
-    generation BIGINT NOT NULL,
-    created_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL,
+    generation INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
     PRIMARY KEY (gateway_id, address, port),
     CONSTRAINT lease_machine UNIQUE (gateway_id, machine_id)
 ) STRICT, WITHOUT ROWID;
@@ -128,10 +129,10 @@ CREATE INDEX lease_expiry ON lease (gateway_id, expires_at);
 CREATE TABLE port_rest (
     gateway_id TEXT NOT NULL REFERENCES gateway (id),
     address TEXT NOT NULL,
-    port BIGINT NOT NULL,
+    port INTEGER NOT NULL,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
-    rests_until BIGINT NOT NULL,
-    foreign_until BIGINT NOT NULL,
+    rests_until INTEGER NOT NULL,
+    foreign_until INTEGER NOT NULL,
     PRIMARY KEY (gateway_id, address, port)
 ) STRICT, WITHOUT ROWID;
 
@@ -145,10 +146,10 @@ CREATE TABLE tunnel_key (
     user_id TEXT REFERENCES gate_user (id),
     machine_id TEXT REFERENCES machine (id),
     agent_key_id TEXT REFERENCES agent_key (id),
-    created_at BIGINT NOT NULL,
-    login_until BIGINT NOT NULL,
-    connection_until BIGINT NOT NULL,
-    revoked_at BIGINT
+    created_at INTEGER NOT NULL,
+    login_until INTEGER NOT NULL,
+    connection_until INTEGER NOT NULL,
+    revoked_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- sshd knows a key by its fingerprint alone, so one fingerprint is one living key, whoever owns it.
@@ -172,11 +173,11 @@ CREATE TABLE live_connection (
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
     gateway_id TEXT NOT NULL REFERENCES gateway (id),
     key_id TEXT NOT NULL REFERENCES tunnel_key (id),
-    pid BIGINT NOT NULL,
-    start_time BIGINT NOT NULL,
+    pid INTEGER NOT NULL,
+    start_time INTEGER NOT NULL,
     boot_id TEXT NOT NULL,
     source TEXT NOT NULL,
-    started_at BIGINT NOT NULL,
+    started_at INTEGER NOT NULL,
     CONSTRAINT live_connection_process UNIQUE (gateway_id, boot_id, pid, start_time, key_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -184,7 +185,7 @@ CREATE TABLE audit_event (
     id TEXT NOT NULL PRIMARY KEY,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
     gateway_id TEXT NOT NULL REFERENCES gateway (id),
-    at BIGINT NOT NULL,
+    at INTEGER NOT NULL,
     action TEXT NOT NULL,
     severity TEXT NOT NULL,
     outcome TEXT NOT NULL,
@@ -193,7 +194,7 @@ CREATE TABLE audit_event (
     source TEXT NOT NULL,
     subject TEXT NOT NULL,
     details TEXT NOT NULL,
-    exported_at BIGINT
+    exported_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX audit_event_age ON audit_event (tenant_id, at, id);

@@ -25,6 +25,12 @@ extension Transaction {
             .map { row throws(StoreError) in try TunnelKey(row: row) }
     }
 
+    /// Every key that may log in now: for the mode in which sshd reads a file of lines.
+    public func liveTunnelKeys(at now: Timestamp) throws(StoreError) -> [TunnelKey] {
+        try rows("SELECT \(columns) FROM tunnel_key WHERE revoked_at IS NULL AND login_until > \(now) ORDER BY id")
+            .map { row throws(StoreError) in try TunnelKey(row: row) }
+    }
+
     public func tunnelKey(_ id: ID<TunnelKey>) throws(StoreError) -> TunnelKey? {
         try rows("SELECT \(columns) FROM tunnel_key WHERE id = \(id)").first
             .map { row throws(StoreError) in try TunnelKey(row: row) }
@@ -74,42 +80,46 @@ extension Transaction {
         ).first?.int("n") ?? 0
     }
 
-    /// True when this call revoked it.
-    public func revokeTunnelKey(_ id: ID<TunnelKey>, at now: Timestamp) throws(StoreError) -> Bool {
-        try execute("UPDATE tunnel_key SET revoked_at = \(now) WHERE id = \(id) AND revoked_at IS NULL") > 0
+    /// The key when this call revoked it, else nil.
+    public func revokeTunnelKey(_ id: ID<TunnelKey>, at now: Timestamp) throws(StoreError) -> TunnelKeyReference? {
+        try rows(
+            "UPDATE tunnel_key SET revoked_at = \(now) WHERE id = \(id) AND revoked_at IS NULL RETURNING id, fingerprint"
+        ).first.map { row throws(StoreError) in try TunnelKeyReference(row: row) }
+    }
+
+    /// Revokes the key of that fingerprint if its time is over, so that the fingerprint can be registered anew.
+    public func revokeExpiredTunnelKey(fingerprint: String, at now: Timestamp) throws(StoreError) {
+        try execute(
+            """
+            UPDATE tunnel_key SET revoked_at = \(now)
+            WHERE fingerprint = \(fingerprint) AND revoked_at IS NULL AND connection_until <= \(now)
+            """)
     }
 
     /// Revokes a machine's own keys (reverse and control) but for `except`; returns the revoked ones.
     public func revokeOwnTunnelKeys(
         of machine: ID<Machine>, except: ID<TunnelKey>? = nil, at now: Timestamp
-    ) throws(StoreError) -> [ID<TunnelKey>] {
+    ) throws(StoreError) -> [TunnelKeyReference] {
         let spared: SQL = except.map { "AND id <> \($0)" } ?? ""
         return try rows(
             """
             UPDATE tunnel_key SET revoked_at = \(now)
-            WHERE machine_id = \(machine) AND revoked_at IS NULL \(spared) RETURNING id
+            WHERE machine_id = \(machine) AND revoked_at IS NULL \(spared) RETURNING id, fingerprint
             """
-        ).map { row throws(StoreError) in try row.id("id", of: TunnelKey.self) }
+        ).map { row throws(StoreError) in try TunnelKeyReference(row: row) }
     }
 
     /// Revokes the tunnel keys that came with one agent key; returns them.
-    public func revokeTunnelKeys(broughtBy key: ID<AgentKey>, at now: Timestamp) throws(StoreError) -> [ID<TunnelKey>] {
-        try rows(
-            "UPDATE tunnel_key SET revoked_at = \(now) WHERE agent_key_id = \(key) AND revoked_at IS NULL RETURNING id"
-        ).map { row throws(StoreError) in try row.id("id", of: TunnelKey.self) }
-    }
-
-    /// The unrevoked jump keys whose lines name this machine's port.
-    public func jumpKeys(reaching machine: ID<Machine>) throws(StoreError) -> [ID<TunnelKey>] {
+    public func revokeTunnelKeys(broughtBy key: ID<AgentKey>, at now: Timestamp) throws(StoreError) -> [TunnelKeyReference] {
         try rows(
             """
-            SELECT k.id FROM tunnel_key k JOIN tunnel_key_reach r ON r.tunnel_key_id = k.id
-            WHERE r.machine_id = \(machine) AND k.revoked_at IS NULL
+            UPDATE tunnel_key SET revoked_at = \(now) WHERE agent_key_id = \(key) AND revoked_at IS NULL
+            RETURNING id, fingerprint
             """
-        ).map { row throws(StoreError) in try row.id("id", of: TunnelKey.self) }
+        ).map { row throws(StoreError) in try TunnelKeyReference(row: row) }
     }
 
-    /// Revokes the jump keys that reach this machine and no other one still here; returns them.
+    /// Revokes the jump keys that reach this machine and no other one still here.
     public func revokeJumpKeys(onlyReaching machine: ID<Machine>, at now: Timestamp) throws(StoreError) {
         try execute(
             """
@@ -121,13 +131,29 @@ extension Transaction {
     }
 
     /// Keys whose live connections must end now, in small batches.
-    public func expiredTunnelKeys(at now: Timestamp, limit: Int) throws(StoreError) -> [ID<TunnelKey>] {
+    public func expiredTunnelKeys(at now: Timestamp, limit: Int) throws(StoreError) -> [TunnelKeyReference] {
         try rows(
             """
-            SELECT id FROM tunnel_key WHERE revoked_at IS NULL AND connection_until <= \(now)
+            SELECT id, fingerprint FROM tunnel_key WHERE revoked_at IS NULL AND connection_until <= \(now)
             ORDER BY connection_until LIMIT \(limit)
             """
-        ).map { row throws(StoreError) in try row.id("id", of: TunnelKey.self) }
+        ).map { row throws(StoreError) in try TunnelKeyReference(row: row) }
+    }
+}
+
+/// A tunnel key by id and by the fingerprint sshd knows it by.
+public struct TunnelKeyReference: Sendable, Hashable {
+    public var id: ID<TunnelKey>
+    public var fingerprint: String
+
+    fileprivate init(row: SQLRow) throws(StoreError) {
+        id = try row.id("id", of: TunnelKey.self)
+        fingerprint = try row.text("fingerprint")
+    }
+
+    public init(_ key: TunnelKey) {
+        id = key.id
+        fingerprint = key.fingerprint
     }
 }
 

@@ -1,0 +1,56 @@
+import GateModel
+import Synchronization
+
+/// Answers of the store about credentials, kept in memory and never wrong about a revocation.
+///
+/// The rule: note the epoch before the read, keep and use the answer only if the epoch is unchanged after it; a revoke
+/// commits first, then raises the epoch and drops. So either the read saw the revoke, or the revoke sees the fill.
+public final class CredentialCache: Sendable {
+    struct Entry: Sendable {
+        let principal: Principal
+        let expiresAt: Timestamp?
+    }
+
+    private struct State {
+        var epoch: UInt64 = 0
+        var entries: [CredentialDigest: Entry] = [:]
+    }
+
+    /// Bounds the memory; a full cache starts anew, which costs each credential one read.
+    private let limit: Int
+    private let state = Mutex(State())
+
+    public init(limit: Int = 100_000) { self.limit = limit }
+
+    func entry(for digest: CredentialDigest) -> (entry: Entry?, epoch: UInt64) {
+        state.withLock { ($0.entries[digest], $0.epoch) }
+    }
+
+    /// False when something was revoked since `epoch`: then the answer must be read again.
+    func fill(_ entry: Entry, for digest: CredentialDigest, epoch: UInt64) -> Bool {
+        state.withLock { state in
+            guard state.epoch == epoch else { return false }
+            if state.entries.count >= limit { state.entries.removeAll(keepingCapacity: true) }
+            state.entries[digest] = entry
+            return true
+        }
+    }
+
+    func isCurrent(_ epoch: UInt64) -> Bool { state.withLock { $0.epoch == epoch } }
+
+    /// Forgets every credential `matching` says was taken away. Call it after the commit.
+    func drop(where matching: (Principal) -> Bool) {
+        state.withLock { state in
+            state.epoch += 1
+            state.entries = state.entries.filter { !matching($0.value.principal) }
+        }
+    }
+
+    /// Forgets all: for a commit whose outcome is unknown.
+    func dropAll() {
+        state.withLock { state in
+            state.epoch += 1
+            state.entries.removeAll(keepingCapacity: true)
+        }
+    }
+}

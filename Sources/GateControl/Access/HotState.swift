@@ -1,0 +1,100 @@
+public import GateModel
+import GateStore
+import Synchronization
+
+/// What changes with every request and may lag in the store: last uses and heartbeats. Written in batches; a crash loses
+/// at most the time since the last flush, which is why leases are swept a minute after their end.
+public final class HotState: Sendable {
+    struct Heartbeat: Sendable {
+        let generation: Int64
+        let at: Timestamp
+        let leaseUntil: Timestamp
+    }
+
+    struct Batch: Sendable {
+        var heartbeats: [ID<Machine>: Heartbeat] = [:]
+        var tokens: [ID<AccessToken>: Timestamp] = [:]
+        var agentKeys: [ID<AgentKey>: Timestamp] = [:]
+        var isEmpty: Bool { heartbeats.isEmpty && tokens.isEmpty && agentKeys.isEmpty }
+    }
+
+    private struct State {
+        var batch = Batch()
+        /// When each credential was last put into a batch: a use is written at most once a minute.
+        var noted: [String: Timestamp] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    public init() {}
+
+    func used(_ principal: Principal, at now: Timestamp) {
+        state.withLock { state in
+            let name = principal.credentialText
+            if let before = state.noted[name], now - before < .seconds(60), now >= before { return }
+            if state.noted.count > 100_000 { state.noted.removeAll(keepingCapacity: true) }
+            state.noted[name] = now
+            switch principal {
+            case .user(_, let token): state.batch.tokens[token] = now
+            case .machine(_, _, let key): state.batch.agentKeys[key] = now
+            case .localAdministrator: break
+            }
+        }
+    }
+
+    func beat(_ machine: ID<Machine>, generation: Int64, at now: Timestamp, leaseUntil: Timestamp) {
+        state.withLock {
+            $0.batch.heartbeats[machine] = Heartbeat(generation: generation, at: now, leaseUntil: leaseUntil)
+        }
+    }
+
+    /// A machine's last heartbeat, if it isn't in the store yet.
+    func unflushedHeartbeat(of machine: ID<Machine>) -> Timestamp? {
+        state.withLock { $0.batch.heartbeats[machine]?.at }
+    }
+
+    /// Writes what gathered, in transactions of at most 500 rows. What couldn't be written is kept for the next flush
+    /// unless something newer came.
+    public func flush(to database: any Database, gateway: ID<Gateway>) async throws {
+        let batch = state.withLock { state in
+            let batch = state.batch
+            state.batch = Batch()
+            return batch
+        }
+        guard !batch.isEmpty else { return }
+        do {
+            let heartbeats = Array(batch.heartbeats)
+            for start in stride(from: 0, to: heartbeats.count, by: 500) {
+                let slice = Array(heartbeats[start..<min(start + 500, heartbeats.count)])
+                try await database.write { tx in
+                    for (machine, beat) in slice {
+                        try tx.touchMachine(machine, at: beat.at)
+                        try tx.extendLease(
+                            of: machine, on: gateway, generation: beat.generation, until: beat.leaseUntil)
+                    }
+                }
+            }
+            try await database.write { tx in
+                for (token, at) in batch.tokens { try tx.touchToken(token, at: at) }
+                for (key, at) in batch.agentKeys { try tx.touchAgentKey(key, at: at) }
+            }
+        } catch {
+            state.withLock { state in
+                state.batch.heartbeats.merge(batch.heartbeats) { newer, _ in newer }
+                state.batch.tokens.merge(batch.tokens) { newer, _ in newer }
+                state.batch.agentKeys.merge(batch.agentKeys) { newer, _ in newer }
+            }
+            throw error
+        }
+    }
+}
+
+extension Principal {
+    fileprivate var credentialText: String {
+        switch self {
+        case .user(_, let token): "t\(token)"
+        case .machine(_, _, let key): "k\(key)"
+        case .localAdministrator: "l"
+        }
+    }
+}

@@ -1,0 +1,82 @@
+public import GateModel
+import GateStore
+
+/// The first administrator: who they are, and the secret that buys their token once.
+public struct SetupService: Sendable {
+    public static let administratorName = "admin"
+    public static let secretLifetime = Duration.seconds(86_400)
+    /// Tokens written at first start; long enough to make a proper one with.
+    public static let bootstrapLifetime = Duration.seconds(86_400)
+
+    private let dependencies: ControlDependencies
+
+    public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
+
+    /// Makes the administrator if there is none. True when nobody can sign in yet.
+    public func needsAdministrator() async throws -> Bool {
+        let (now, tenant) = (dependencies.now(), dependencies.identity.tenant)
+        return try await dependencies.database.write { [dependencies] tx in
+            if try tx.user(named: Self.administratorName, in: tenant) == nil {
+                let user = User(id: .random(), tenant: tenant, name: Self.administratorName, role: .admin)
+                try tx.insertUser(user, at: now)
+                try tx.appendAudit(dependencies.ownEvent("user.added", subject: "user:\(user.id)", at: now))
+            }
+            return try !tx.hasUsableAdministrator(at: now)
+        }
+    }
+
+    /// A fresh set-up secret; the one before, if unused, is void.
+    public func makeSecret() async throws -> Secret<String> {
+        let minted = MintedCredential(.setupSecret)
+        let (now, tenant) = (dependencies.now(), dependencies.identity.tenant)
+        try await dependencies.database.write { [dependencies] tx in
+            try tx.insertSetupSecret(digest: minted.digest, tenant: tenant, at: now, expires: now + Self.secretLifetime)
+            try tx.appendAudit(dependencies.ownEvent("setup.offered", subject: "gateway:\(dependencies.identity.gateway)", at: now))
+        }
+        return minted.text
+    }
+
+    /// Exchanges the secret for an administrator's token, once.
+    public func redeem(_ secret: String, source: String) async throws -> (token: AccessToken, text: Secret<String>) {
+        guard CredentialKind(shapeOf: secret) == .setupSecret else { throw refused(source) }
+        let digest = CredentialDigest(of: secret)
+        let now = dependencies.now()
+        do {
+            return try await mint(label: "set-up", source: source, lifetime: TokenService.defaultLifetime) { tx in
+                guard try tx.consumeSetupSecret(digest: digest, at: now) != nil else { throw ControlError.setupRefused }
+            }
+        } catch ControlError.setupRefused {
+            throw refused(source)
+        }
+    }
+
+    /// The token of `--bootstrap-token-file`.
+    public func makeBootstrapToken() async throws -> Secret<String> {
+        try await mint(label: "bootstrap", source: "", lifetime: Self.bootstrapLifetime) { _ in }.text
+    }
+
+    private func refused(_ source: String) -> ControlError {
+        dependencies.refusals.note(.init(kind: "setup-secret", reason: "unknown", source: source, credential: ""))
+        return .setupRefused
+    }
+
+    private func mint(
+        label: String, source: String, lifetime: Duration,
+        condition: @escaping @Sendable (any Transaction) throws -> Void
+    ) async throws -> (token: AccessToken, text: Secret<String>) {
+        let minted = MintedCredential(.personalToken)
+        let (now, tenant) = (dependencies.now(), dependencies.identity.tenant)
+        let token = try await dependencies.database.write { [dependencies] tx in
+            try condition(tx)
+            guard let user = try tx.user(named: Self.administratorName, in: tenant) else { throw ControlError.setupRefused }
+            let token = AccessToken(
+                id: .random(), tenant: tenant, user: user.id, label: label, createdAt: now, expiresAt: now + lifetime)
+            try tx.insertToken(token, digest: minted.digest)
+            try tx.appendAudit(
+                dependencies.ownEvent(
+                    "token.added", subject: "token:\(token.id)", source: source, at: now, details: [("label", label)]))
+            return token
+        }
+        return (token, minted.text)
+    }
+}

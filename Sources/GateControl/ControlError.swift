@@ -1,0 +1,23 @@
+import GateModel
+
+/// Why a use case refused. Nothing here repeats a secret, so every case may be told to the caller.
+public enum ControlError: Error, Equatable {
+    case unauthenticated
+    case forbidden
+    case machineNotFound
+    case agentKeyNotFound
+    case enrolmentNotFound
+    case tunnelKeyNotFound
+    case tokenNotFound
+    case leaseNotFound
+    case nameTaken(field: String)
+    case keyTaken
+    case enrolmentRefused
+    case setupRefused
+    case generationSuperseded
+    /// Several processes take one machine's place from each other.
+    case duplicateAgent(retryAfter: Duration)
+    case limitReached(String)
+    case leaseRangeFull
+    case invalid(field: String, rule: String)
+}

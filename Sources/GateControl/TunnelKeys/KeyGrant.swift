@@ -1,0 +1,64 @@
+public import GateModel
+
+/// One sshd process: the pid and its start time (clock ticks since boot), which together are never reused.
+public struct SSHProcess: Hashable, Sendable {
+    public let pid: Int32
+    public let startTime: UInt64
+
+    public init(pid: Int32, startTime: UInt64) {
+        self.pid = pid
+        self.startTime = startTime
+    }
+}
+
+/// A literal address and port on the gateway.
+public struct GatePort: Hashable, Sendable {
+    public let address: String
+    public let port: Int
+
+    public init(address: String, port: Int) {
+        self.address = address
+        self.port = port
+    }
+}
+
+/// What one tunnel key may do right now, as a decision: the caller writes the key line from it.
+public struct KeyGrant: Hashable, Sendable {
+    public enum Reach: Hashable, Sendable {
+        case reverse(GatePort)
+        case jump([GatePort])
+        case control
+
+        public var purpose: TunnelKey.Purpose {
+            switch self {
+            case .reverse: .reverse
+            case .jump: .jump
+            case .control: .control
+            }
+        }
+    }
+
+    public let key: ID<TunnelKey>
+    public let tenant: ID<Tenant>
+    public let fingerprint: String
+    /// `type base64`.
+    public let publicKey: String
+    public let reach: Reach
+    /// The machines whose ports the line names; ending one of their leases ends this key's connections.
+    public let machines: [ID<Machine>]
+    /// No login after this.
+    public let loginUntil: Timestamp
+
+    public init(
+        key: ID<TunnelKey>, tenant: ID<Tenant>, fingerprint: String, publicKey: String, reach: Reach,
+        machines: [ID<Machine>], loginUntil: Timestamp
+    ) {
+        self.key = key
+        self.tenant = tenant
+        self.fingerprint = fingerprint
+        self.publicKey = publicKey
+        self.reach = reach
+        self.machines = machines
+        self.loginUntil = loginUntil
+    }
+}

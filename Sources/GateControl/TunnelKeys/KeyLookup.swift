@@ -1,0 +1,102 @@
+public import GateModel
+import GateStore
+
+/// Answers sshd's question "may this key log in, and to what?".
+public struct KeyLookup: Sendable {
+    public enum Failure: Error {
+        /// The store can't be asked, or changes faster than it can be read: sshd is told nothing, which refuses.
+        case couldNotAsk
+    }
+
+    private let dependencies: ControlDependencies
+
+    public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
+
+    /// The answer if it is in memory, else nil; registers the process either way.
+    public func remembered(_ fingerprint: String, process: SSHProcess?, source: String) -> KeyGrant? {
+        if case .grant(let grant) = dependencies.keys.ask(
+            fingerprint, by: process, source: source, at: dependencies.now())
+        {
+            return grant
+        }
+        return nil
+    }
+
+    /// One indexed read at most, blocking the calling thread; nil when no living key has this fingerprint.
+    public func grant(for fingerprint: String, process: SSHProcess?, source: String) throws -> KeyGrant? {
+        for _ in 0..<3 {
+            let now = dependencies.now()
+            switch dependencies.keys.ask(fingerprint, by: process, source: source, at: now) {
+            case .grant(let grant): return grant
+            case .miss(let epoch):
+                let gateway = dependencies.identity.gateway
+                let read: KeyGrant?
+                do {
+                    read = try dependencies.database.readNow { tx in
+                        try tx.unrevokedTunnelKey(fingerprint: fingerprint)
+                            .flatMap { key in try tx.grant(of: key, on: gateway, at: now) }
+                    }
+                } catch {
+                    throw Failure.couldNotAsk
+                }
+                guard let grant = read else {
+                    if let process { dependencies.keys.forget(fingerprint, by: process) }
+                    dependencies.refusals.note(
+                        .init(kind: "tunnel-key", reason: "unknown", source: source, credential: ""))
+                    return nil
+                }
+                if dependencies.keys.fill(grant, by: process, epoch: epoch) { return grant }
+            }
+        }
+        throw Failure.couldNotAsk
+    }
+
+    /// What an earlier gateway's connection may go on with; nil when its key is dead.
+    public func grant(for key: ID<TunnelKey>) async throws -> KeyGrant? {
+        let (gateway, now) = (dependencies.identity.gateway, dependencies.now())
+        return try await dependencies.database.read { tx in
+            guard let key = try tx.tunnelKey(key), key.revokedAt == nil, key.connectionUntil > now else { return nil }
+            return try tx.grant(of: key, on: gateway, at: now, ignoringLoginEnd: true)
+        }
+    }
+
+    /// Every grant alive now, for the mode without a helper, where sshd reads a file.
+    public func allGrants() async throws -> [KeyGrant] {
+        let (gateway, now) = (dependencies.identity.gateway, dependencies.now())
+        return try await dependencies.database.read { tx in
+            try tx.liveTunnelKeys(at: now).compactMap { key in try tx.grant(of: key, on: gateway, at: now) }
+        }
+    }
+}
+
+extension Transaction {
+    /// What the key may do now; nil when it may do nothing.
+    func grant(
+        of key: TunnelKey, on gateway: ID<Gateway>, at now: Timestamp, ignoringLoginEnd: Bool = false
+    ) throws -> KeyGrant? {
+        guard ignoringLoginEnd || key.loginUntil > now else { return nil }
+        let reach: KeyGrant.Reach
+        var until = key.loginUntil
+        var machines: [ID<Machine>] = []
+        switch key.purpose {
+        case .control:
+            reach = .control
+            machines = key.machine.map { [$0] } ?? []
+        case .reverse:
+            guard let machine = key.machine, let lease = try lease(of: machine, on: gateway), lease.expiresAt > now else {
+                return nil
+            }
+            reach = .reverse(GatePort(address: lease.address, port: lease.port))
+            until = min(until, lease.expiresAt)
+            machines = [machine]
+        case .jump:
+            let leases = try leases(of: self.reach(of: key.id), on: gateway).filter { $0.expiresAt > now }
+            guard !leases.isEmpty else { return nil }
+            reach = .jump(leases.map { GatePort(address: $0.address, port: $0.port) })
+            machines = leases.map(\.machine)
+        }
+        return KeyGrant(
+            key: key.id, tenant: key.tenant, fingerprint: key.fingerprint, publicKey: key.publicKey, reach: reach,
+            machines: machines, loginUntil: until)
+    }
+}

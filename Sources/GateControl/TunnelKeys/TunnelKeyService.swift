@@ -1,0 +1,130 @@
+public import GateModel
+public import GateSSH
+import GateStore
+
+/// A person's keys for the jump to machines.
+public struct TunnelKeyService: Sendable {
+    public static let loginLifetimes: ClosedRange<Int> = 60...31_536_000
+    public static let defaultLogin = 30 * 86_400
+    public static let limit = 1_000
+    public static let maximumMachines = 64
+
+    /// A key with the machines it reaches and their leases.
+    public struct Described: Sendable {
+        public let key: TunnelKey
+        public let machines: [(machine: Machine, lease: Lease?)]
+    }
+
+    private let dependencies: ControlDependencies
+
+    public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
+
+    /// Registers a key for the jump. `isNew` is false when this owner registered it before with the same reach: then
+    /// its times stay as they were.
+    public func add(
+        _ publicKey: SSHPublicKey, machines names: [String], label: Label, login: Duration, connection: Duration,
+        by caller: Caller
+    ) async throws -> (key: Described, isNew: Bool) {
+        try caller.requireAdministrator()
+        let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
+        let owner: ID<User>? = if case .user(let user, _) = caller.principal { user.id } else { nil }
+        let result = try await dependencies.database.write { [dependencies] tx in
+            let machines = try names.map { name in
+                guard let machine = try tx.machine(called: name, in: caller.tenant) ?? tx.machine(named: name, in: caller.tenant)
+                else { throw ControlError.machineNotFound }
+                return machine
+            }
+            try tx.revokeExpiredTunnelKey(fingerprint: publicKey.fingerprint, at: now)
+            if let existing = try tx.unrevokedTunnelKey(fingerprint: publicKey.fingerprint) {
+                guard existing.tenant == caller.tenant, existing.purpose == .jump, existing.user == owner,
+                    Set(try tx.reach(of: existing.id)) == Set(machines.map(\.id))
+                else { throw ControlError.keyTaken }
+                return (try tx.describe([existing], on: gateway)[0], false)
+            }
+            guard try tx.liveTunnelKeyCount(of: owner, tenant: caller.tenant, at: now) < Self.limit else {
+                throw ControlError.limitReached("One owner may hold \(Self.limit) keys; revoke some first.")
+            }
+            let key = TunnelKey(
+                id: .random(), tenant: caller.tenant, purpose: .jump, fingerprint: publicKey.fingerprint,
+                publicKey: publicKey.line, label: label.rawValue, user: owner, createdAt: now, loginUntil: now + login,
+                connectionUntil: now + connection)
+            try tx.insertTunnelKey(key, reach: machines.map(\.id))
+            try tx.appendAudit(
+                dependencies.event(
+                    "tunnel-key.added", by: caller, subject: "tunnel-key:\(key.id)", at: now,
+                    details: [
+                        ("purpose", "jump"), ("fingerprint", key.fingerprint),
+                        ("machines", machines.map(\.agentID.rawValue).joined(separator: " ")),
+                        ("login_until", key.loginUntil.rfc3339), ("connection_until", key.connectionUntil.rfc3339),
+                    ]))
+            return (try tx.describe([key], on: gateway)[0], true)
+        }
+        if result.1 { await dependencies.effects.keysChanged() }
+        return result
+    }
+
+    public func list(
+        purpose: TunnelKey.Purpose?, machine name: String?, after: (createdAt: Timestamp, id: ID<TunnelKey>)?,
+        limit: Int, by caller: Caller
+    ) async throws -> [Described] {
+        try caller.requireAdministrator()
+        let gateway = dependencies.identity.gateway
+        return try await dependencies.database.read { tx in
+            var machine: ID<Machine>?
+            if let name {
+                machine = try (tx.machine(called: name, in: caller.tenant) ?? tx.machine(named: name, in: caller.tenant))?.id
+                if machine == nil { return [] }
+            }
+            let keys = try tx.tunnelKeys(
+                in: caller.tenant, purpose: purpose, machine: machine, after: after, limit: limit)
+            return try tx.describe(keys, on: gateway)
+        }
+    }
+
+    public func show(_ id: ID<TunnelKey>, by caller: Caller) async throws -> Described {
+        try caller.requireAdministrator()
+        let gateway = dependencies.identity.gateway
+        return try await dependencies.database.read { tx in
+            guard let key = try tx.tunnelKey(id, in: caller.tenant) else { throw ControlError.tunnelKeyNotFound }
+            return try tx.describe([key], on: gateway)[0]
+        }
+    }
+
+    /// Returns once the key's connections are gone. Idempotent for a key revoked before.
+    public func revoke(_ id: ID<TunnelKey>, by caller: Caller) async throws {
+        try caller.requireAdministrator()
+        let now = dependencies.now()
+        let key: TunnelKey
+        do {
+            key = try await dependencies.database.write { [dependencies] tx in
+                guard let key = try tx.tunnelKey(id, in: caller.tenant) else { throw ControlError.tunnelKeyNotFound }
+                if try tx.revokeTunnelKey(id, at: now) != nil {
+                    try tx.appendAudit(
+                        dependencies.event(
+                            "tunnel-key.revoked", by: caller, subject: "tunnel-key:\(id)", at: now,
+                            details: [("fingerprint", key.fingerprint)]))
+                }
+                return key
+            }
+        } catch let error as StoreError {
+            dependencies.keys.dropAll()
+            throw error
+        }
+        // Also for a key revoked before: an earlier call may have died between its commit and the cut.
+        await dependencies.cut(keys: [key.fingerprint])
+    }
+}
+
+extension Transaction {
+    fileprivate func describe(
+        _ keys: [TunnelKey], on gateway: ID<Gateway>
+    ) throws -> [TunnelKeyService.Described] {
+        try keys.map { key in
+            let ids = key.purpose == .jump ? try reach(of: key.id) : key.machine.map { [$0] } ?? []
+            let leases = try leases(of: ids, on: gateway)
+            let machines = try ids.compactMap { id in try machine(id, in: key.tenant) }
+            return TunnelKeyService.Described(
+                key: key, machines: machines.map { machine in (machine, leases.first { $0.machine == machine.id }) })
+        }
+    }
+}

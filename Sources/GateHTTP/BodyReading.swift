@@ -1,0 +1,111 @@
+import FoundationEssentials
+import GateWire
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension Request {
+    static let bodyLimit = 1 << 20
+
+    /// Reads a JSON body into `Body`: 415 for another content type, 413 past 1 MiB (by the announced length before a byte
+    /// is read), 400 naming the field for anything unknown, missing or of the wrong type.
+    func decode<Body: WireRequest>(_ type: Body.Type) async throws -> Body {
+        guard let contentType = headers[.contentType] else {
+            throw Problem(.unsupportedMediaType, "Send Content-Type: application/json.")
+        }
+        let media = contentType.split(separator: ";", maxSplits: 1).first.map { $0.filter { $0 != " " }.lowercased() }
+        guard media == "application/json" else {
+            throw Problem(.unsupportedMediaType, "Send Content-Type: application/json.")
+        }
+        if let length = headers[.contentLength].flatMap(Int.init), length > Self.bodyLimit { throw tooLarge }
+        let buffer: ByteBuffer
+        do {
+            buffer = try await body.collect(upTo: Self.bodyLimit)
+        } catch is NIOTooManyBytesError {
+            throw tooLarge
+        }
+        let data = Data(buffer.readableBytesView)
+        guard !data.isEmpty else { throw Problem(.malformedRequest, "The body is empty; a JSON object is expected.") }
+        guard String(validating: data, as: UTF8.self) != nil else {
+            throw Problem(.malformedRequest, "The body is not UTF-8.")
+        }
+        do {
+            let names = try JSONDecoder().decode(FieldNames.self, from: data).names
+            if let unknown = names.first(where: { !Body.fieldNames.contains($0) }) {
+                let shown = unknown.utf8.count <= 64 && unknown.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+                throw Problem(
+                    .unknownField,
+                    "Unknown field\(shown ? " '\(unknown)'" : ""); known are: \(Body.fieldNames.sorted().joined(separator: ", ")).")
+            }
+            return try JSONDecoder().decode(Body.self, from: data)
+        } catch let error as DecodingError {
+            throw Problem(reading: error)
+        }
+    }
+
+    private var tooLarge: Problem { Problem(.bodyTooLarge, "The body is larger than 1 MiB.") }
+
+    /// Throws unless the body is empty or absent: a route that reads none shouldn't seem to have read it.
+    func requireKnownQuery(_ names: Set<String>) throws {
+        for (name, _) in uri.queryParameters where !names.contains(String(name)) {
+            throw Problem(
+                .unknownField,
+                names.isEmpty
+                    ? "This path takes no query parameters." : "Unknown query parameter; known are: \(names.sorted().joined(separator: ", ")).")
+        }
+    }
+}
+
+/// The names at the top of a JSON object; a body that isn't an object is refused.
+private struct FieldNames: Decodable {
+    struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    let names: [String]
+
+    init(from decoder: any Decoder) throws {
+        names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
+    }
+}
+
+extension Problem {
+    /// Names the field and what was expected; never what was sent.
+    fileprivate init(reading error: DecodingError) {
+        func field(_ path: [any CodingKey], _ last: (any CodingKey)? = nil) -> String {
+            (path + (last.map { [$0] } ?? [])).map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
+                .joined(separator: ".").replacing(".[", with: "[")
+        }
+        switch error {
+        case .keyNotFound(let key, let context):
+            self.init(.invalidField, "Field '\(field(context.codingPath, key))' is missing.")
+        case .typeMismatch(let type, let context):
+            let name = field(context.codingPath)
+            self.init(
+                name.isEmpty ? .malformedRequest : .invalidField,
+                name.isEmpty ? "The body must be a JSON object." : "Field '\(name)' must be \(wireName(of: type)).")
+        case .valueNotFound(let type, let context):
+            self.init(.invalidField, "Field '\(field(context.codingPath))' must be \(wireName(of: type)), not null.")
+        case .dataCorrupted(let context):
+            let name = field(context.codingPath)
+            self.init(
+                name.isEmpty ? .malformedRequest : .invalidField,
+                name.isEmpty ? "The body is not valid JSON." : "Field '\(name)' does not hold a valid value.")
+        @unknown default: self.init(.malformedRequest, "The body could not be read.")
+        }
+    }
+}
+
+/// JSON's word for a Swift type.
+private func wireName(of type: Any.Type) -> String {
+    switch type {
+    case is String.Type: "a string"
+    case is Int.Type, is Int64.Type: "a whole number"
+    case is Bool.Type: "true or false"
+    case is [String].Type, is [Any].Type: "a list of strings"
+    default: "of another type"
+    }
+}

@@ -1,0 +1,73 @@
+public import GateControl
+public import GateModel
+import GateWire
+public import Hummingbird
+import NIOCore
+
+/// A request before anybody is known to have sent it.
+public struct GateContext: RequestContext {
+    public var coreContext: CoreRequestContextStorage
+    /// The other end of the socket; nil on a Unix socket.
+    public let peer: SocketAddress?
+    /// The connection itself, for the peer credentials of a Unix socket.
+    let channel: any Channel
+    /// Who asked from where, after trusted proxies. Set by `SourceMiddleware`.
+    public var source = "unknown"
+    /// Our own id of the request, or the caller's if it is well-formed.
+    public var requestID = ""
+    /// Set by `AuthenticationMiddleware`.
+    public var principal: Principal?
+
+    public init(source: ApplicationRequestContextSource) {
+        self.coreContext = .init(source: source)
+        self.channel = source.channel
+        self.peer = source.channel.remoteAddress
+    }
+}
+
+/// A context that exists only for a principal that may manage its tenant: handlers below it can't forget to ask.
+public struct AdministratorContext: ChildRequestContext {
+    public var coreContext: CoreRequestContextStorage
+    public let caller: Caller
+
+    public init(context: GateContext) throws {
+        let principal = try context.requirePrincipal()
+        guard principal.isAdministrator else {
+            throw Problem(.forbidden, "This credential may not manage the gateway; use an administrator's token.")
+        }
+        coreContext = context.coreContext
+        caller = Caller(principal: principal, source: context.source)
+    }
+}
+
+/// A context that exists only for a machine, by its agent key.
+public struct MachineContext: ChildRequestContext {
+    public var coreContext: CoreRequestContextStorage
+    public let caller: Caller
+
+    public init(context: GateContext) throws {
+        let principal = try context.requirePrincipal()
+        // A user's token never authenticates an agent, whatever its role: 401, as for no credential.
+        guard case .machine = principal else { throw Problem(.unauthenticated, "An agent key (cak_…) is required here.") }
+        coreContext = context.coreContext
+        caller = Caller(principal: principal, source: context.source)
+    }
+}
+
+/// A context for anybody who is known.
+public struct PrincipalContext: ChildRequestContext {
+    public var coreContext: CoreRequestContextStorage
+    public let caller: Caller
+
+    public init(context: GateContext) throws {
+        coreContext = context.coreContext
+        caller = Caller(principal: try context.requirePrincipal(), source: context.source)
+    }
+}
+
+extension GateContext {
+    fileprivate func requirePrincipal() throws -> Principal {
+        guard let principal else { throw Problem(.unauthenticated, "A valid credential is required.") }
+        return principal
+    }
+}

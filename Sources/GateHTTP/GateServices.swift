@@ -1,0 +1,67 @@
+public import GateControl
+public import GateModel
+public import GateWire
+
+/// What the routes call, built once by `main`.
+public struct GateServices: Sendable {
+    public let machines: MachineService
+    public let enrolment: EnrolmentService
+    public let agentKeys: AgentKeyService
+    public let registration: RegistrationService
+    public let tunnelKeys: TunnelKeyService
+    public let tokens: TokenService
+    public let setup: SetupService
+    public let audit: AuditService
+    public let keys: KeyTable
+    public let gateway: GatewayFacts
+    public let readiness: @Sendable () async -> Readiness
+    public let gauges: @Sendable () -> [(name: String, help: String, value: Double)]
+    /// Called with each registration, for the gateway's log.
+    public let registered: @Sendable (_ machine: Machine, _ lease: Lease, _ source: String) -> Void
+
+    public init(
+        machines: MachineService, enrolment: EnrolmentService, agentKeys: AgentKeyService,
+        registration: RegistrationService, tunnelKeys: TunnelKeyService, tokens: TokenService, setup: SetupService,
+        audit: AuditService, keys: KeyTable, gateway: GatewayFacts,
+        readiness: @escaping @Sendable () async -> Readiness,
+        gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)],
+        registered: @escaping @Sendable (_ machine: Machine, _ lease: Lease, _ source: String) -> Void
+    ) {
+        self.machines = machines
+        self.enrolment = enrolment
+        self.agentKeys = agentKeys
+        self.registration = registration
+        self.tunnelKeys = tunnelKeys
+        self.tokens = tokens
+        self.setup = setup
+        self.audit = audit
+        self.keys = keys
+        self.gateway = gateway
+        self.readiness = readiness
+        self.gauges = gauges
+        self.registered = registered
+    }
+}
+
+/// What the gateway tells agents and people about itself.
+public struct GatewayFacts: Sendable {
+    public let body: GatewayBody
+    public let heartbeatSeconds: Int
+
+    public init(body: GatewayBody, heartbeatSeconds: Int) {
+        self.body = body
+        self.heartbeatSeconds = heartbeatSeconds
+    }
+}
+
+/// The answer of `/readyz`: ready when nothing is in `faults`.
+public struct Readiness: Sendable {
+    public var faults: [String]
+    /// Worth knowing, not worth refusing traffic for.
+    public var warnings: [String]
+
+    public init(faults: [String], warnings: [String] = []) {
+        self.faults = faults
+        self.warnings = warnings
+    }
+}

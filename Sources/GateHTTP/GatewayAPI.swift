@@ -1,0 +1,41 @@
+import GateControl
+public import Hummingbird
+
+/// The native API: every route there is, over the same services whichever listener it is reached by.
+public struct GatewayAPI: Sendable {
+    private let services: GateServices
+    private let sources: SourceAddress
+    private let metrics: HTTPMetrics
+
+    public init(services: GateServices, sources: SourceAddress, metrics: HTTPMetrics) {
+        self.services = services
+        self.sources = sources
+        self.metrics = metrics
+    }
+
+    /// A router whose requests are authenticated as `mode` says.
+    public func router(_ mode: AuthenticationMode) -> Router<GateContext> { book(mode).router }
+
+    /// The routes, for the tests that walk all of them.
+    public func routes(_ mode: AuthenticationMode) -> [RouteBook.Entry] { book(mode).entries }
+
+    private func book(_ mode: AuthenticationMode) -> RouteBook {
+        let router = Router(context: GateContext.self)
+        // Middleware covers only what is added after it: these two come before every route.
+        router.add(middleware: RequestMiddleware(sources: sources, metrics: metrics))
+        router.add(middleware: AuthenticationMiddleware(mode: mode))
+        let book = RouteBook(router: router)
+        SystemRoutes(services: services, metrics: metrics).add(to: book)
+        // `/api/…` without a version is another name of the current one.
+        for root in ["/api/v1", "/api"] {
+            AccessRoutes(services: services, root: root).add(to: book)
+            MachineRoutes(services: services, root: root).add(to: book)
+            CredentialRoutes(services: services, root: root).add(to: book)
+            AgentRoutes(services: services, root: root).add(to: book)
+            TunnelKeyRoutes(services: services, root: root).add(to: book)
+            AuditRoutes(services: services, root: root).add(to: book)
+        }
+        book.closeMethods()
+        return book
+    }
+}

@@ -1,0 +1,68 @@
+import GateWire
+import HTTPTypes
+import Hummingbird
+
+/// Adds routes and remembers them, so that a wrong method is answered 405 with `Allow`, and so that tests can walk every
+/// route there is.
+public final class RouteBook {
+    /// Which kind of principal a route takes.
+    public enum Access: String, Sendable {
+        case anyone, enrolmentToken, setupSecret, principal, administrator, machine
+    }
+
+    public struct Entry: Sendable, Hashable {
+        public let method: String
+        public let path: String
+        public let access: Access
+    }
+
+    public private(set) var entries: [Entry] = []
+    let router: Router<GateContext>
+
+    init(router: Router<GateContext>) { self.router = router }
+
+    typealias Handler<Context> = @Sendable (Request, Context) async throws -> any ResponseGenerator
+
+    func open(
+        _ method: HTTPRequest.Method, _ path: String, access: Access = .anyone, use handler: @escaping Handler<GateContext>
+    ) {
+        note(method, path, access)
+        router.on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
+    }
+
+    func principal(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<PrincipalContext>) {
+        note(method, path, .principal)
+        router.group(context: PrincipalContext.self)
+            .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
+    }
+
+    func administrator(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<AdministratorContext>) {
+        note(method, path, .administrator)
+        router.group(context: AdministratorContext.self)
+            .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
+    }
+
+    func machine(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<MachineContext>) {
+        note(method, path, .machine)
+        router.group(context: MachineContext.self)
+            .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
+    }
+
+    private func note(_ method: HTTPRequest.Method, _ path: String, _ access: Access) {
+        entries.append(Entry(method: method.rawValue, path: path, access: access))
+    }
+
+    /// Registers 405 for every method a known path doesn't take. Call it after the last route.
+    func closeMethods() {
+        let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace, .connect]
+        for (path, known) in Dictionary(grouping: entries, by: \.path) {
+            let allowed = Set(known.map(\.method))
+            let allow = allowed.sorted().joined(separator: ", ")
+            for method in all where !allowed.contains(method.rawValue) {
+                router.on(RouterPath(path), method: method) { _, _ -> Response in
+                    throw Problem(.methodNotAllowed, "This path takes \(allow).", allow: allow)
+                }
+            }
+        }
+    }
+}
