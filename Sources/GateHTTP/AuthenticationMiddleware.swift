@@ -30,7 +30,8 @@ struct AuthenticationMiddleware: RouterMiddleware {
                     context.principal = try authentication.principal(bearer: bearer, source: context.source)
                 } catch {
                     // Could not ask: never a 401, which would tell an agent that its key is gone.
-                    throw Problem(.databaseUnavailable, "The store can't be asked now; try again.", retryAfter: .seconds(1))
+                    throw Problem(
+                        .databaseUnavailable, "The store can't be asked now; try again.", retryAfter: .seconds(1))
                 }
                 guard context.principal != nil else {
                     throw Problem(.unauthenticated, "The credential is unknown, revoked or expired.")

@@ -32,10 +32,13 @@ extension Request {
         do {
             let names = try JSONDecoder().decode(FieldNames.self, from: data).names
             if let unknown = names.first(where: { !Body.fieldNames.contains($0) }) {
-                let shown = unknown.utf8.count <= 64 && unknown.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+                let shown =
+                    unknown.utf8.count <= 64
+                    && unknown.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
                 throw Problem(
                     .unknownField,
-                    "Unknown field\(shown ? " '\(unknown)'" : ""); known are: \(Body.fieldNames.sorted().joined(separator: ", ")).")
+                    "Unknown field\(shown ? " '\(unknown)'" : ""); known are: \(Body.fieldNames.sorted().joined(separator: ", "))."
+                )
             }
             return try JSONDecoder().decode(Body.self, from: data)
         } catch let error as DecodingError {
@@ -51,7 +54,8 @@ extension Request {
             throw Problem(
                 .unknownField,
                 names.isEmpty
-                    ? "This path takes no query parameters." : "Unknown query parameter; known are: \(names.sorted().joined(separator: ", ")).")
+                    ? "This path takes no query parameters."
+                    : "Unknown query parameter; known are: \(names.sorted().joined(separator: ", ")).")
         }
     }
 }

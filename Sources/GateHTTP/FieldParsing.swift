@@ -6,12 +6,15 @@ import Hummingbird
 
 /// Turns wire text into checked values, or names the field and the rule it broke.
 enum Field {
-    static func name<Name: CheckedName>(_ text: String, _ field: String, as type: Name.Type = Name.self) throws -> Name {
+    static func name<Name: CheckedName>(_ text: String, _ field: String, as type: Name.Type = Name.self) throws -> Name
+    {
         guard let name = Name(rawValue: text) else { throw invalid(field, Name.rule) }
         return name
     }
 
-    static func optionalName<Name: CheckedName>(_ text: String?, _ field: String, as type: Name.Type = Name.self) throws -> Name? {
+    static func optionalName<Name: CheckedName>(_ text: String?, _ field: String, as type: Name.Type = Name.self) throws
+        -> Name?
+    {
         try text.map { try name($0, field) }
     }
 
@@ -24,7 +27,9 @@ enum Field {
     }
 
     /// Whole seconds in a range.
-    static func seconds(_ value: Int?, _ field: String, _ range: ClosedRange<Int>, default standard: Int) throws -> Duration {
+    static func seconds(_ value: Int?, _ field: String, _ range: ClosedRange<Int>, default standard: Int) throws
+        -> Duration
+    {
         let value = value ?? standard
         guard range.contains(value) else {
             throw invalid(field, "whole seconds from \(range.lowerBound) to \(range.upperBound)")
@@ -33,7 +38,9 @@ enum Field {
     }
 
     static func publicKey(_ text: String, _ field: String = "public_key") throws -> SSHPublicKey {
-        do { return try SSHPublicKey(parsing: text) } catch { throw Problem(.invalidField, "Field '\(field)': \(error.description)") }
+        do { return try SSHPublicKey(parsing: text) } catch {
+            throw Problem(.invalidField, "Field '\(field)': \(error.description)")
+        }
     }
 
     static func hostKeys(_ texts: [String], _ field: String = "host_keys") throws -> [SSHHostKey] {
@@ -56,7 +63,9 @@ enum Field {
 
 extension RequestContext {
     /// A UUID of the path; what isn't one names nothing, so it answers as unknown.
-    func id<Subject>(_ name: String, of subject: Subject.Type, else code: ProblemCode, _ detail: String) throws -> ID<Subject> {
+    func id<Subject>(_ name: String, of subject: Subject.Type, else code: ProblemCode, _ detail: String) throws -> ID<
+        Subject
+    > {
         guard let text = parameters.get(name), let id = ID<Subject>(text) else { throw Problem(code, detail) }
         return id
     }
@@ -96,7 +105,9 @@ struct Page<Subject> {
     /// `Link` (RFC 8288) to the next page, when this one is full.
     func link(_ request: Request, count: Int, last: (at: Timestamp, id: ID<Subject>)?) -> String? {
         guard count == limit, let last else { return nil }
-        var query = request.uri.queryParameters.filter { $0.key != "after" }.map { "\($0.key)=\(percentEncoded($0.value))" }
+        var query = request.uri.queryParameters.filter { $0.key != "after" }.map {
+            "\($0.key)=\(percentEncoded($0.value))"
+        }
         query.append("after=\(last.at.microseconds)~\(last.id)")
         return "<\(request.uri.path)?\(query.joined(separator: "&"))>; rel=\"next\""
     }

@@ -48,7 +48,9 @@ public struct MachineContext: ChildRequestContext {
     public init(context: GateContext) throws {
         let principal = try context.requirePrincipal()
         // A user's token never authenticates an agent, whatever its role: 401, as for no credential.
-        guard case .machine = principal else { throw Problem(.unauthenticated, "An agent key (cak_…) is required here.") }
+        guard case .machine = principal else {
+            throw Problem(.unauthenticated, "An agent key (cak_…) is required here.")
+        }
         coreContext = context.coreContext
         caller = Caller(principal: principal, source: context.source)
     }

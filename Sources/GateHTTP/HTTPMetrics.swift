@@ -35,8 +35,12 @@ public final class HTTPMetrics: Sendable {
     /// Prometheus text exposition format, version 0.0.4.
     func text(gauges: [(name: String, help: String, value: Double)]) -> String {
         state.withLock { state in
-            var lines = ["# HELP tidegate_http_requests_total Requests answered.", "# TYPE tidegate_http_requests_total counter"]
-            for (key, count) in state.counts.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }) {
+            var lines = [
+                "# HELP tidegate_http_requests_total Requests answered.", "# TYPE tidegate_http_requests_total counter",
+            ]
+            for (key, count) in state.counts.sorted(by: {
+                ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status)
+            }) {
                 lines.append("tidegate_http_requests_total{route=\"\(key.route)\",status=\"\(key.status)\"} \(count)")
             }
             lines += [
@@ -51,7 +55,10 @@ public final class HTTPMetrics: Sendable {
             lines.append("tidegate_http_request_duration_seconds_count \(state.total)")
             for gauge in gauges {
                 let kind = gauge.name.hasSuffix("_total") ? "counter" : "gauge"
-                lines += ["# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) \(kind)", "\(gauge.name) \(gauge.value)"]
+                lines += [
+                    "# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) \(kind)",
+                    "\(gauge.name) \(gauge.value)",
+                ]
             }
             return lines.joined(separator: "\n") + "\n"
         }

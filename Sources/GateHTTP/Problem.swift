@@ -53,9 +53,12 @@ extension Problem {
         case StoreError.transient:
             self.init(.databaseUnavailable, "The store is busy; try again.", retryAfter: .seconds(1))
         case StoreError.full:
-            self.init(.databaseUnavailable, "The store can't be written to now; nothing was changed.", retryAfter: .seconds(5))
+            self.init(
+                .databaseUnavailable, "The store can't be written to now; nothing was changed.", retryAfter: .seconds(5)
+            )
         case StoreError.corrupt, StoreError.engine:
-            self.init(.databaseUnavailable, "The store can't be used now; nothing was changed.", retryAfter: .seconds(5))
+            self.init(
+                .databaseUnavailable, "The store can't be used now; nothing was changed.", retryAfter: .seconds(5))
         case let error as HTTPError where error.status == .notFound:
             self.init(.notFound, "There is nothing at this path.")
         case let error as HTTPError where error.status == .contentTooLarge:
@@ -78,11 +81,14 @@ extension Problem {
         case .leaseNotFound: self.init(.leaseNotFound, "This machine holds no lease; register again.")
         case .nameTaken(let field): self.init(.nameTaken, "Another machine has this \(field); choose another one.")
         case .keyTaken:
-            self.init(.keyTaken, "This public key is registered already, by another owner or for another purpose; make a new one.")
+            self.init(
+                .keyTaken,
+                "This public key is registered already, by another owner or for another purpose; make a new one.")
         case .enrolmentRefused:
             self.init(.enrolmentRefused, "The enrolment token is unknown, used, revoked or expired; ask for a new one.")
         case .setupRefused:
-            self.init(.setupRefused, "The set-up secret is unknown, used or expired; restart the gateway for a new one.")
+            self.init(
+                .setupRefused, "The set-up secret is unknown, used or expired; restart the gateway for a new one.")
         case .generationSuperseded:
             self.init(.generationSuperseded, "Another agent process took this machine's place.")
         case .duplicateAgent(let wait):
@@ -92,8 +98,11 @@ extension Problem {
                 retryAfter: wait)
         case .limitReached(let text): self.init(.limitReached, text)
         case .leaseRangeFull:
-            self.init(.leaseRangeFull, "Every port of the lease range is taken; widen --lease-ports.", retryAfter: .seconds(60))
-        case .invalid(let field, let rule): self.init(.invalidField, "Field '\(field)' is wrong; right would be: \(rule).")
+            self.init(
+                .leaseRangeFull, "Every port of the lease range is taken; widen --lease-ports.",
+                retryAfter: .seconds(60))
+        case .invalid(let field, let rule):
+            self.init(.invalidField, "Field '\(field)' is wrong; right would be: \(rule).")
         }
     }
 }

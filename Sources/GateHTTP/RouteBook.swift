@@ -24,7 +24,8 @@ public final class RouteBook {
     typealias Handler<Context> = @Sendable (Request, Context) async throws -> any ResponseGenerator
 
     func open(
-        _ method: HTTPRequest.Method, _ path: String, access: Access = .anyone, use handler: @escaping Handler<GateContext>
+        _ method: HTTPRequest.Method, _ path: String, access: Access = .anyone,
+        use handler: @escaping Handler<GateContext>
     ) {
         note(method, path, access)
         router.on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
@@ -36,7 +37,9 @@ public final class RouteBook {
             .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
     }
 
-    func administrator(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<AdministratorContext>) {
+    func administrator(
+        _ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<AdministratorContext>
+    ) {
         note(method, path, .administrator)
         router.group(context: AdministratorContext.self)
             .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }

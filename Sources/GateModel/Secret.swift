@@ -1,5 +1,7 @@
 /// A value that can't be printed, interpolated, mirrored or encoded by accident. `reveal()` lists the attack surface.
-public struct Secret<Value: Sendable>: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+public struct Secret<Value: Sendable>: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
     private let value: Value
 
     public init(_ value: Value) { self.value = value }

@@ -52,7 +52,8 @@ extension Timestamp {
         }
         guard rest.count <= 40, let year = number(4), take("-"), let month = number(2), take("-"), let day = number(2),
             take("Tt "), let hour = number(2), take(":"), let minute = number(2), take(":"), let second = number(2),
-            (1...12).contains(month), (1...Self.days(in: month, of: year)).contains(day), hour < 24, minute < 60, second < 60
+            (1...12).contains(month), (1...Self.days(in: month, of: year)).contains(day), hour < 24, minute < 60,
+            second < 60
         else { return nil }
         var micros: Int64 = 0
         if take(".") {

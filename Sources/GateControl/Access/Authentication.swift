@@ -31,7 +31,9 @@ public struct Authentication: Sendable {
         return nil
     }
 
-    private func read(_ kind: CredentialKind, digest: CredentialDigest, at now: Timestamp) throws -> CredentialCache.Entry? {
+    private func read(_ kind: CredentialKind, digest: CredentialDigest, at now: Timestamp) throws -> CredentialCache
+        .Entry?
+    {
         switch kind {
         case .personalToken:
             try dependencies.database.readNow { tx in try tx.liveToken(digest: digest, at: now) }.map { found in
@@ -54,7 +56,8 @@ public struct Authentication: Sendable {
             default: nil
             }
         }
-        refuse(reason: credential == nil ? "unknown" : "revoked-or-expired", source: source, credential: credential ?? "")
+        refuse(
+            reason: credential == nil ? "unknown" : "revoked-or-expired", source: source, credential: credential ?? "")
     }
 
     private func refuse(reason: String, source: String, credential: String = "") {

@@ -31,7 +31,8 @@ public struct SetupService: Sendable {
         let (now, tenant) = (dependencies.now(), dependencies.identity.tenant)
         try await dependencies.database.write { [dependencies] tx in
             try tx.insertSetupSecret(digest: minted.digest, tenant: tenant, at: now, expires: now + Self.secretLifetime)
-            try tx.appendAudit(dependencies.ownEvent("setup.offered", subject: "gateway:\(dependencies.identity.gateway)", at: now))
+            try tx.appendAudit(
+                dependencies.ownEvent("setup.offered", subject: "gateway:\(dependencies.identity.gateway)", at: now))
         }
         return minted.text
     }
@@ -68,7 +69,9 @@ public struct SetupService: Sendable {
         let (now, tenant) = (dependencies.now(), dependencies.identity.tenant)
         let token = try await dependencies.database.write { [dependencies] tx in
             try condition(tx)
-            guard let user = try tx.user(named: Self.administratorName, in: tenant) else { throw ControlError.setupRefused }
+            guard let user = try tx.user(named: Self.administratorName, in: tenant) else {
+                throw ControlError.setupRefused
+            }
             let token = AccessToken(
                 id: .random(), tenant: tenant, user: user.id, label: label, createdAt: now, expiresAt: now + lifetime)
             try tx.insertToken(token, digest: minted.digest)

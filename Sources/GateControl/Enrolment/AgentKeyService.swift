@@ -19,7 +19,8 @@ public struct AgentKeyService: Sendable {
                 throw ControlError.limitReached(
                     "A machine may hold \(EnrolmentService.keyLimit) agent keys; revoke one first.")
             }
-            let key = AgentKey(id: .random(), tenant: machine.tenant, machine: machine.id, label: "added", createdAt: now)
+            let key = AgentKey(
+                id: .random(), tenant: machine.tenant, machine: machine.id, label: "added", createdAt: now)
             try tx.insertAgentKey(key, digest: minted.digest)
             try tx.appendAudit(
                 dependencies.event(

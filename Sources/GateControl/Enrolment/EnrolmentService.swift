@@ -27,7 +27,8 @@ public struct EnrolmentService: Sendable {
         let token = try await dependencies.database.write { [self] tx in
             let machine = try tx.requireMachine(name, in: caller.tenant)
             guard try tx.liveEnrolmentCount(of: machine.id, at: now) < Self.tokenLimit else {
-                throw ControlError.limitReached("A machine may have \(Self.tokenLimit) unused enrolment tokens; revoke one first.")
+                throw ControlError.limitReached(
+                    "A machine may have \(Self.tokenLimit) unused enrolment tokens; revoke one first.")
             }
             return try insert(for: machine, minted: minted, lifetime: lifetime, at: now, by: caller, in: tx)
         }
@@ -129,7 +130,8 @@ public struct EnrolmentService: Sendable {
                     reach: [])
                 try tx.appendAudit(
                     dependencies.ownEvent(
-                        "machine.enrolled", tenant: machine.tenant, subject: "machine:\(machine.id)", source: source, at: now,
+                        "machine.enrolled", tenant: machine.tenant, subject: "machine:\(machine.id)", source: source,
+                        at: now,
                         details: [("enrolment", token.id.text), ("agent_key", key.id.text)]))
                 return (machine, key, revoked)
             }

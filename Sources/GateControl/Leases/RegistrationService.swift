@@ -43,13 +43,17 @@ public struct RegistrationService: Sendable {
     /// Registers the machine's key and answers when its port is free for `ssh -R`. The same public key again keeps the
     /// generation; another one raises it, revokes the key before and ends that key's connections.
     public func register(_ report: Report, by caller: Caller) async throws -> (machine: Machine, lease: Lease) {
-        guard case .machine(let machine, let tenant, let agentKey) = caller.principal else { throw ControlError.forbidden }
+        guard case .machine(let machine, let tenant, let agentKey) = caller.principal else {
+            throw ControlError.forbidden
+        }
         let gateway = dependencies.identity.gateway
         if let wait = duplicates.hold(machine, at: dependencies.now()),
             try await !isCurrent(report.publicKey, of: machine)
         {
             dependencies.refusals.note(
-                .init(kind: "registration", reason: "duplicate-agent", source: caller.source, credential: caller.credential))
+                .init(
+                    kind: "registration", reason: "duplicate-agent", source: caller.source,
+                    credential: caller.credential))
             throw ControlError.duplicateAgent(retryAfter: wait)
         }
         var refusedPorts: Set<Int> = []

@@ -35,12 +35,15 @@ public struct MachineService: Sendable {
 
     /// Adds a machine with its first enrolment token.
     public func add(
-        name: MachineName, agentID: AgentID?, organization: Label, site: Label, tags: [Tag], enrolmentLifetime: Duration,
+        name: MachineName, agentID: AgentID?, organization: Label, site: Label, tags: [Tag],
+        enrolmentLifetime: Duration,
         by caller: Caller
     ) async throws -> (machine: Described, enrolment: EnrolmentToken, text: Secret<String>) {
         try caller.requireAdministrator()
         let now = dependencies.now()
-        guard let agentID = agentID ?? AgentID(rawValue: name.rawValue) else { throw ControlError.nameTaken(field: "agent_id") }
+        guard let agentID = agentID ?? AgentID(rawValue: name.rawValue) else {
+            throw ControlError.nameTaken(field: "agent_id")
+        }
         let machine = Machine(
             id: .random(), tenant: caller.tenant, agentID: agentID, name: name, organization: organization.rawValue,
             site: site.rawValue, tags: Array(Set(tags)).sorted(), createdAt: now, updatedAt: now)
@@ -52,7 +55,8 @@ public struct MachineService: Sendable {
                 dependencies.event(
                     "machine.added", by: caller, subject: "machine:\(machine.id)", at: now,
                     details: [("agent_id", agentID.rawValue), ("name", name.rawValue)]))
-            return try enrolment.insert(for: machine, minted: minted, lifetime: enrolmentLifetime, at: now, by: caller, in: tx)
+            return try enrolment.insert(
+                for: machine, minted: minted, lifetime: enrolmentLifetime, at: now, by: caller, in: tx)
         }
         return (Described(machine: machine, lease: nil, connected: false), token, minted.text)
     }
@@ -71,7 +75,9 @@ public struct MachineService: Sendable {
         try caller.requireAdministrator()
         let gateway = dependencies.identity.gateway
         let (machine, lease) = try await dependencies.database.read { tx in
-            guard let machine = try tx.machine(called: name, in: caller.tenant) else { throw ControlError.machineNotFound }
+            guard let machine = try tx.machine(called: name, in: caller.tenant) else {
+                throw ControlError.machineNotFound
+            }
             return (machine, try tx.lease(of: machine.id, on: gateway))
         }
         return describe([machine], leases: lease.map { [$0] } ?? [])[0]
@@ -82,7 +88,9 @@ public struct MachineService: Sendable {
         try caller.requireAdministrator()
         let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
         let (machine, lease) = try await dependencies.database.write { [dependencies] tx in
-            guard var machine = try tx.machine(called: name, in: caller.tenant) else { throw ControlError.machineNotFound }
+            guard var machine = try tx.machine(called: name, in: caller.tenant) else {
+                throw ControlError.machineNotFound
+            }
             var changes: [(name: String, value: String)] = []
             if let name = patch.name, name != machine.name {
                 if let other = try tx.machine(named: name.rawValue, in: caller.tenant), other.id != machine.id {
@@ -137,7 +145,8 @@ public struct MachineService: Sendable {
                 let keys = try tx.revokeOwnTunnelKeys(of: machine.id, at: now).map(\.fingerprint)
                 try tx.revokeJumpKeys(onlyReaching: machine.id, at: now)
                 let lease = try tx.endLease(
-                    of: machine.id, on: gateway, restsUntil: now + PortPool.rest, foreignUntil: now + PortPool.foreignRest)
+                    of: machine.id, on: gateway, restsUntil: now + PortPool.rest,
+                    foreignUntil: now + PortPool.foreignRest)
                 try tx.appendAudit(
                     dependencies.event(
                         "machine.removed", by: caller, subject: "machine:\(machine.id)", at: now,

@@ -83,7 +83,8 @@ extension Transaction {
             reach = .control
             machines = key.machine.map { [$0] } ?? []
         case .reverse:
-            guard let machine = key.machine, let lease = try lease(of: machine, on: gateway), lease.expiresAt > now else {
+            guard let machine = key.machine, let lease = try lease(of: machine, on: gateway), lease.expiresAt > now
+            else {
                 return nil
             }
             reach = .reverse(GatePort(address: lease.address, port: lease.port))

@@ -49,7 +49,9 @@ public final class KeyTable: Sendable {
                 state.live[process, default: Live(source: source, startedAt: now)].fingerprints.insert(fingerprint)
                 state.askers[fingerprint, default: []].insert(process)
             }
-            guard let grant = state.grants[fingerprint], grant.loginUntil > now else { return .miss(epoch: state.epoch) }
+            guard let grant = state.grants[fingerprint], grant.loginUntil > now else {
+                return .miss(epoch: state.epoch)
+            }
             if let process { state.live[process]?.grants[fingerprint] = grant }
             return .grant(grant)
         }

@@ -30,7 +30,9 @@ public struct TunnelKeyService: Sendable {
         let owner: ID<User>? = if case .user(let user, _) = caller.principal { user.id } else { nil }
         let result = try await dependencies.database.write { [dependencies] tx in
             let machines = try names.map { name in
-                guard let machine = try tx.machine(called: name, in: caller.tenant) ?? tx.machine(named: name, in: caller.tenant)
+                guard
+                    let machine = try tx.machine(called: name, in: caller.tenant)
+                        ?? tx.machine(named: name, in: caller.tenant)
                 else { throw ControlError.machineNotFound }
                 return machine
             }
@@ -72,7 +74,8 @@ public struct TunnelKeyService: Sendable {
         return try await dependencies.database.read { tx in
             var machine: ID<Machine>?
             if let name {
-                machine = try (tx.machine(called: name, in: caller.tenant) ?? tx.machine(named: name, in: caller.tenant))?.id
+                machine = try
+                    (tx.machine(called: name, in: caller.tenant) ?? tx.machine(named: name, in: caller.tenant))?.id
                 if machine == nil { return [] }
             }
             let keys = try tx.tunnelKeys(

@@ -29,7 +29,8 @@ struct AccessRoutes {
             let (token, text) = try await services.tokens.add(
                 label: try Field.label(body.label, "label"),
                 lifetime: try Field.seconds(
-                    body.ttl, "ttl", TokenService.lifetimes, default: Int(TokenService.defaultLifetime.components.seconds)),
+                    body.ttl, "ttl", TokenService.lifetimes,
+                    default: Int(TokenService.defaultLifetime.components.seconds)),
                 by: context.caller)
             return JSONAnswer(.created, TokenBody(token, text: text.reveal()))
         }
@@ -54,7 +55,8 @@ extension WhoAmIBody {
     fileprivate init(_ principal: Principal) {
         switch principal {
         case .user(let user, _): self.init(kind: "user", id: user.id.text, name: user.name, role: user.role.rawValue)
-        case .localAdministrator: self.init(kind: "local-administrator", id: nil, name: "local administrator", role: "admin")
+        case .localAdministrator:
+            self.init(kind: "local-administrator", id: nil, name: "local administrator", role: "admin")
         case .machine(let id, _, _): self.init(kind: "machine", id: id.text, name: id.text, role: nil)
         }
     }

@@ -26,13 +26,17 @@ struct CredentialRoutes {
         book.administrator(.get, enrolments) { request, context in
             try request.requireKnownQuery([])
             return JSONAnswer(
-                .ok, try await services.enrolment.list(of: context.machineName(), by: context.caller).map { EnrolmentBody($0) })
+                .ok,
+                try await services.enrolment.list(of: context.machineName(), by: context.caller).map {
+                    EnrolmentBody($0)
+                })
         }
         book.administrator(.delete, "\(enrolments)/:id") { request, context in
             try request.requireKnownQuery([])
             try await services.enrolment.revoke(
                 try context.id(
-                    "id", of: EnrolmentToken.self, else: .enrolmentNotFound, "This machine has no such enrolment token."),
+                    "id", of: EnrolmentToken.self, else: .enrolmentNotFound, "This machine has no such enrolment token."
+                ),
                 of: context.machineName(), by: context.caller)
             return HTTPResponse.Status.noContent
         }
@@ -45,7 +49,10 @@ struct CredentialRoutes {
         book.administrator(.get, keys) { request, context in
             try request.requireKnownQuery([])
             return JSONAnswer(
-                .ok, try await services.agentKeys.list(of: context.machineName(), by: context.caller).map { AgentKeyBody($0) })
+                .ok,
+                try await services.agentKeys.list(of: context.machineName(), by: context.caller).map {
+                    AgentKeyBody($0)
+                })
         }
         book.administrator(.delete, "\(keys)/:id") { request, context in
             try request.requireKnownQuery([])

@@ -45,7 +45,8 @@ struct MachineRoutes {
         }
         book.administrator(.get, "\(root)/machines/:agent_id") { request, context in
             try request.requireKnownQuery([])
-            return JSONAnswer(.ok, MachineBody(try await services.machines.show(context.machineName(), by: context.caller)))
+            return JSONAnswer(
+                .ok, MachineBody(try await services.machines.show(context.machineName(), by: context.caller)))
         }
         book.administrator(.patch, "\(root)/machines/:agent_id") { request, context in
             let name = try context.machineName()

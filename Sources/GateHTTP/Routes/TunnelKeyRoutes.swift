@@ -26,7 +26,8 @@ struct TunnelKeyRoutes {
                 throw Field.invalid("machines", AgentID.rule)
             }
             let (key, isNew) = try await services.tunnelKeys.add(
-                try Field.publicKey(body.publicKey), machines: body.machines, label: try Field.label(body.label, "label"),
+                try Field.publicKey(body.publicKey), machines: body.machines,
+                label: try Field.label(body.label, "label"),
                 login: login, connection: connection, by: context.caller)
             return JSONAnswer(isNew ? .created : .ok, TunnelKeyBody(key))
         }
@@ -47,7 +48,8 @@ struct TunnelKeyRoutes {
         }
         book.administrator(.get, "\(root)/tunnel-keys/:id") { request, context in
             try request.requireKnownQuery([])
-            return JSONAnswer(.ok, TunnelKeyBody(try await services.tunnelKeys.show(context.tunnelKey(), by: context.caller)))
+            return JSONAnswer(
+                .ok, TunnelKeyBody(try await services.tunnelKeys.show(context.tunnelKey(), by: context.caller)))
         }
         book.administrator(.delete, "\(root)/tunnel-keys/:id") { request, context in
             try request.requireKnownQuery([])

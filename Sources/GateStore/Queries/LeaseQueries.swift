@@ -39,7 +39,9 @@ extension Transaction {
             .map { row throws(StoreError) in try row.int("port") }
     }
 
-    public func restingPorts(on gateway: ID<Gateway>, address: String, at now: Timestamp) throws(StoreError) -> [PortRest] {
+    public func restingPorts(on gateway: ID<Gateway>, address: String, at now: Timestamp) throws(StoreError)
+        -> [PortRest]
+    {
         try rows(
             """
             SELECT port, tenant_id, rests_until, foreign_until FROM port_rest

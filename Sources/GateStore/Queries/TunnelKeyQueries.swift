@@ -70,7 +70,8 @@ extension Transaction {
         ).map { row throws(StoreError) in try row.id("machine_id", of: Machine.self) }
     }
 
-    public func liveTunnelKeyCount(of user: ID<User>?, tenant: ID<Tenant>, at now: Timestamp) throws(StoreError) -> Int {
+    public func liveTunnelKeyCount(of user: ID<User>?, tenant: ID<Tenant>, at now: Timestamp) throws(StoreError) -> Int
+    {
         let owner: SQL = user.map { "user_id = \($0)" } ?? "user_id IS NULL"
         return try rows(
             """
@@ -110,7 +111,9 @@ extension Transaction {
     }
 
     /// Revokes the tunnel keys that came with one agent key; returns them.
-    public func revokeTunnelKeys(broughtBy key: ID<AgentKey>, at now: Timestamp) throws(StoreError) -> [TunnelKeyReference] {
+    public func revokeTunnelKeys(broughtBy key: ID<AgentKey>, at now: Timestamp) throws(StoreError)
+        -> [TunnelKeyReference]
+    {
         try rows(
             """
             UPDATE tunnel_key SET revoked_at = \(now) WHERE agent_key_id = \(key) AND revoked_at IS NULL
