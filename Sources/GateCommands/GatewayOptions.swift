@@ -42,9 +42,9 @@ struct GatewayOptions: ParsableArguments {
 
     func client() throws -> GatewayClient {
         guard let stateDir else { return try environment.resolve(url: url).client() }
-        guard let secret = try BoundedFile.secret(stateDir + "/admin.secret") else {
-            throw CommandFailure(.unreachable, "\(stateDir)/admin.secret is empty: is the gateway starting?")
-        }
+        guard let text = try GeneratedFile.present(stateDir + "/admin.secret", limit: 4_096),
+            let secret = BoundedFile.word(text)
+        else { throw CommandFailure(.unreachable, "no gateway runs with the state folder \(stateDir)") }
         return try GatewayClient(
             endpoint: .unixSocket(Self.absolute(stateDir) + "/admin.sock"), credential: Secret(secret))
     }
@@ -77,6 +77,8 @@ extension GatewayCommand {
         } catch let error as ExitCode {
             throw error
         } catch let error as ValidationError {
+            throw error
+        } catch let error as CleanExit {
             throw error
         } catch {
             let failure = CommandFailure(error)

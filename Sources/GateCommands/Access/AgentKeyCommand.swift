@@ -1,7 +1,5 @@
 import ArgumentParser
 import GateClient
-import GateModel
-import GateSSH
 import GateWire
 
 struct AgentKeyCommand: ParsableCommand {
@@ -101,27 +99,5 @@ struct AgentKeyRevoke: GatewayCommand {
         let found = try await client.machine(called: machine)
         for id in ids { try await client.revokeAgentKey(id, of: found.agentID) }
         try gateway.show(["revoked": ids]) { for id in ids { Terminal.print("Revoked \(id).") } }
-    }
-}
-
-/// A secret that an answer holds once: to a file of mode 0600, or to the standard output alone.
-enum OneTimeSecret {
-    /// The answer; where a file is named, the secret is there instead.
-    static func moved<Body>(
-        from body: Body, _ secret: WritableKeyPath<Body, String?>, to path: String?
-    ) throws -> Body {
-        guard let path else { return body }
-        guard let text = body[keyPath: secret] else {
-            throw CommandFailure(.refused, "the gateway's answer holds no secret")
-        }
-        try PrivateFile.write(Secret(text + "\n"), to: GatewayOptions.absolute(path))
-        var rest = body
-        rest[keyPath: secret] = nil
-        return rest
-    }
-
-    static func show(_ secret: String?, writtenTo path: String?) {
-        if let path { Terminal.note("written to \(path)") }
-        if let secret { Terminal.print(TerminalText.neutralised(secret)) }
     }
 }

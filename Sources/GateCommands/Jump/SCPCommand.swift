@@ -21,6 +21,8 @@ struct SCPCommand: GatewayCommand {
     var arguments: [String] = []
 
     func perform() async throws {
+        // What captures everything captures this too; neither is an option of the stock program.
+        if let first = arguments.first, ["-h", "--help"].contains(first) { throw CleanExit.helpRequest(self) }
         let operands = try SCPOperands(arguments)
         let code = try await JumpSession.run(
             "scp", to: operands.machine.rawValue, client: try gateway.client(), label: "tidegate scp"

@@ -31,6 +31,8 @@ package struct SSHCommand: GatewayCommand {
     package init() {}
 
     func perform() async throws {
+        // What captures everything captures this too; neither is an option of the stock program.
+        if let first = arguments.first, ["-h", "--help"].contains(first) { throw CleanExit.helpRequest(self) }
         let operands = try SSHOperands(arguments)
         let code = try await JumpSession.run(
             "ssh", to: operands.destination.machine.rawValue, client: try gateway.client(), label: "tidegate ssh"

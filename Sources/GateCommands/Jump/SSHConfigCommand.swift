@@ -54,6 +54,8 @@ struct SSHConfigCommand: GatewayCommand {
         if !text.knownHostsLines.isEmpty { try await HostKeyName.merge(text.knownHostsLines, into: home.knownHosts) }
         let file = write.map(GatewayOptions.absolute)
         if let file {
+            // First the folder: on a new account ~/.ssh may be missing, and the file be meant for it.
+            if install, let home = gateway.environment.variables["HOME"] { try PrivateFile.makeFolder(home + "/.ssh") }
             try GeneratedFile.replace(file, with: text.config)
             if install { try SSHConfigInclude.install(file, home: gateway.environment.variables["HOME"]) }
         }

@@ -14,7 +14,6 @@ package enum SSHConfigInclude {
 
     static func install(_ file: String, home: String?) throws {
         guard let home, home.hasPrefix("/") else { throw CommandFailure(.usage, "HOME is not set") }
-        try PrivateFile.makeFolder(home + "/.ssh")
         var path = home + "/.ssh/config"
         // Where it is a link, as people with their settings in a repository have it, the target is what they mean.
         if let real = realpath(path, nil) {
