@@ -7,12 +7,13 @@ public struct ListeningSocket: Hashable, Sendable {
     public let uid: UInt32
     public let inode: UInt64
 
-    /// All that listen on the port, on any address.
-    public static func all(port: UInt16) -> [ListeningSocket] {
-        ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { path in
-            parse(ProcFile.read(path, limit: 64 << 20) ?? []).filter { $0.port == port }
-        }
+    /// Everything that listens, on any address and port.
+    public static func all() -> [ListeningSocket] {
+        ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { path in parse(ProcFile.read(path, limit: 64 << 20) ?? []) }
     }
+
+    /// All that listen on the port, on any address.
+    public static func all(port: UInt16) -> [ListeningSocket] { all().filter { $0.port == port } }
 
     /// The owner of what answers at an IPv4 address and port, be it bound to that address or to all; nil when nobody.
     public static func owner(address: String = "127.0.0.1", port: UInt16) -> UInt32? {

@@ -8,6 +8,12 @@ public struct UnixSocketPeer: Hashable, Sendable {
     public let uid: UInt32
     public let gid: UInt32
 
+    public init(pid: Int32, uid: UInt32, gid: UInt32) {
+        self.pid = pid
+        self.uid = uid
+        self.gid = gid
+    }
+
     public static func credentials(_ descriptor: Int32) throws -> UnixSocketPeer {
         var (pid, uid, gid) = (pid_t(0), uid_t(0), gid_t(0))
         guard gate_peer_credentials(descriptor, &pid, &uid, &gid) == 0 else { throw SystemError("SO_PEERCRED") }

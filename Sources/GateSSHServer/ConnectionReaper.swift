@@ -1,0 +1,30 @@
+public import GateControl
+import GateProcess
+public import ServiceLifecycle
+
+/// Notices the end of connections that are no children of this process: adopted ones, and those of the system's sshd.
+public struct ConnectionReaper: Service {
+    private let keys: KeyTable
+    private let files: LiveFiles
+    private let journal: ConnectionJournal
+
+    public init(keys: KeyTable, liveFolder: String, journal: ConnectionJournal) {
+        self.keys = keys
+        self.files = LiveFiles(folder: liveFolder)
+        self.journal = journal
+    }
+
+    public func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try await Task.sleep(for: .seconds(1))
+                for process in keys.processes
+                where !ProcessIdentity.isSame(pid: process.pid, startTime: process.startTime) {
+                    keys.ended(process)
+                    files.remove(process)
+                    journal.ended(process)
+                }
+            }
+        }
+    }
+}
