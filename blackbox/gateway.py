@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import sqlite3
@@ -247,7 +246,3 @@ class Gateway:
         for path in self.state.glob("tidegate.db*"):
             os.chown(path, owner.st_uid, owner.st_gid)
         assert changed == 1, f"{changed} rows changed by {statement}"
-
-    def gateway_account(self):
-        """Who the running gateway is."""
-        return pwd.getpwuid(os.stat(f"/proc/{self.process.pid}").st_uid)
