@@ -34,7 +34,7 @@ test: setup build-tests setup-helper ## set up, build, and run every test but th
 test-long: setup build-tests setup-helper ## every test, the long ones too
 	@$(MAKE) --no-print-directory swift-test blackbox-long
 
-check: lint walls ## format, walls, version, scripts, dependency lists, then every test
+check: lint walls ## format, walls, version, scripts, API description, dependency lists, then every test
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory dependencies
 
@@ -42,6 +42,7 @@ lint:
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift
 	@scripts/version --check
 	@scripts/check-scripts
+	@scripts/check-openapi
 
 walls:
 	@scripts/check-walls
