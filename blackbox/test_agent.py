@@ -16,7 +16,8 @@ from networks import listening
 from waiting import stays, wait_until
 
 SESSION_KEYS = {
-    "agent_id", "port_b", "ssh_user", "ssh_jump_user", "ssh_jump_host", "reverse_bind_host", "connect_hint", "updated_at",
+    "agent_id", "port_b", "ssh_user", "ssh_jump_user", "ssh_jump_host", "reverse_bind_host", "connect_hint",
+    "updated_at",
 }  # fmt: skip
 
 

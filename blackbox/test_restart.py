@@ -19,6 +19,13 @@ def machine(gateway_in_mode):
         yield machine
 
 
+@pytest.fixture(autouse=True)
+def running(gateway_in_mode):
+    """A test that failed half-way does not fail those after it."""
+    if gateway_in_mode.process.poll() is not None:
+        gateway_in_mode.start()
+
+
 RESTARTS = {"SIGTERM and start": Gateway.stop, "kill -9 and start": Gateway.kill}
 
 
