@@ -42,6 +42,8 @@ extension EnrolmentBody {
     /// The line to paste on the machine; made here when the gateway sends none.
     func commandLine(endpoint: GatewayEndpoint) -> String {
         if let command { return TerminalText.neutralised(command) }
-        return "tidegate-agent enrol \(endpoint) \(TerminalText.neutralised(token ?? ""))"
+        // The machine cannot use this host's own socket.
+        let url = if case .url(let url) = endpoint.transport { url.description } else { "URL" }
+        return "tidegate-agent enrol \(url) \(TerminalText.neutralised(token ?? ""))"
     }
 }

@@ -30,7 +30,9 @@ struct MachineList: GatewayCommand {
     func perform() async throws {
         let machines = try await gateway.client().machines(
             MachineFilter(name: name, organization: organization, site: site, tags: tags))
-        try gateway.show(machines) { Terminal.print(Self.table(machines)) }
+        // The API filters by one tag; all of them are asked for here.
+        let carrying = machines.filter { Set(tags).isSubset(of: $0.tags) }
+        try gateway.show(carrying) { Terminal.print(Self.table(carrying)) }
     }
 
     static func table(_ machines: [MachineBody]) -> Table {
