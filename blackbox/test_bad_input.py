@@ -318,8 +318,8 @@ def raw_exchange(site, data):
         pytest.param(b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", id="two hosts"),
         pytest.param(b"POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", id="negative length"),
         pytest.param(
-            b"POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-            b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
             id="both lengths",
         ),
         pytest.param(b"GET /a\0b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", id="NUL in the path"),

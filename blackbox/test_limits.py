@@ -161,10 +161,13 @@ def test_headers_of_4_kib_are_fine(gateway):
     [
         pytest.param("", id="in the request line"),
         pytest.param("GET /healthz HTTP/1.1\r\nHost: a\r\nX: ", id="in a header"),
-        pytest.param("POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n",
-                     id="in a body"),
+        pytest.param(
+            "POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            "Content-Length: 1000\r\n\r\n",
+            id="in a body",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_byte_a_second_is_too_slow(gateway, head, figures, request):
     """Slow is not the same as silent: the whole request has its time, however it trickles."""
     never = threading.Event()
