@@ -71,6 +71,9 @@ let package = Package(
             ],
             resources: [.embedInCode("openapi.yaml")],
             swiftSettings: strict),
+        .target(
+            name: "GateLog", dependencies: ["GateModel", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
         .target(name: "CGateSys", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .target(name: "GateProcess", dependencies: ["CGateSys"], swiftSettings: strict),
         .target(
@@ -113,7 +116,7 @@ let package = Package(
             name: "tidegate",
             dependencies: [
                 "GateModel", "GateSSH", "GateStore", "GateStoreSQLite", "GateControl", "GateHTTP", "GateSSHServer",
-                "GateProcess", "GateCommands",
+                "GateProcess", "GateLog", "GateWire", "GateCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -121,6 +124,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
@@ -141,7 +145,10 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable"])]),
         .target(
             name: "GateTesting",
-            dependencies: ["GateModel", "GateStore", "GateStoreSQLite", "GateControl"],
+            dependencies: [
+                "GateModel", "GateSSH", "GateStore", "GateStoreSQLite", "GateControl",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .target(name: "GateStoreTesting", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
         .testTarget(
@@ -149,6 +156,23 @@ let package = Package(
             dependencies: [
                 "GateModel", "GateClient", "GateWire", "GateSSH", "GateCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "GateModelTests", dependencies: ["GateModel", "GateTesting"], swiftSettings: strict),
+        .testTarget(name: "GateWireTests", dependencies: ["GateModel", "GateWire"], swiftSettings: strict),
+        .testTarget(
+            name: "GateControlTests",
+            dependencies: ["GateModel", "GateSSH", "GateStore", "GateControl", "GateTesting"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GateHTTPTests",
+            dependencies: [
+                "GateModel", "GateSSH", "GateStore", "GateControl", "GateHTTP", "GateTesting", "GateWire",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
         .testTarget(name: "GateProcessTests", dependencies: ["GateProcess"], swiftSettings: strict),

@@ -2,19 +2,15 @@ public import GateModel
 
 /// Tenants, gateways, users, their tokens and the first administrator's set-up secret.
 extension Transaction {
-    /// The oldest tenant, made with its gateway on first use.
-    public func tenants() throws(StoreError) -> [ID<Tenant>] {
-        try rows("SELECT id FROM tenant ORDER BY created_at, id").map { row throws(StoreError) in
-            try row.id("id", of: Tenant.self)
-        }
-    }
-
     public func insertTenant(_ id: ID<Tenant>, name: String, at now: Timestamp) throws(StoreError) {
         try execute("INSERT INTO tenant (id, name, created_at) VALUES (\(id), \(name), \(now))")
     }
 
-    public func hasGateway(_ id: ID<Gateway>) throws(StoreError) -> Bool {
-        try !rows("SELECT 1 AS one FROM gateway WHERE id = \(id)").isEmpty
+    /// The oldest gateway: with an embedded store, the only one.
+    public func firstGateway() throws(StoreError) -> (gateway: ID<Gateway>, tenant: ID<Tenant>)? {
+        try rows("SELECT id, tenant_id FROM gateway ORDER BY created_at, id LIMIT 1").first.map { row throws(StoreError) in
+            (try row.id("id", of: Gateway.self), try row.id("tenant_id", of: Tenant.self))
+        }
     }
 
     public func insertGateway(_ id: ID<Gateway>, tenant: ID<Tenant>, at now: Timestamp) throws(StoreError) {

@@ -1,0 +1,217 @@
+import GateControl
+import GateHTTP
+import GateLog
+import GateModel
+import GateProcess
+import GateSSHServer
+import GateStore
+import GateStoreSQLite
+import GateWire
+import Glibc
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Synchronization
+
+/// Puts a gateway together and runs it until it is told to stop. Built by hand, top to bottom: nothing below reads the
+/// environment or the clock.
+struct GatewayRun {
+    /// How long a graceful stop may take before what is left is cancelled.
+    static let stopTime = Duration.seconds(10)
+
+    let settings: ServeSettings
+    let isService: Bool
+    let logger: Logger
+
+    func run() async throws {
+        let now: @Sendable () -> Timestamp = { SystemClock.now() }
+        let state = try StateDirectory(path: settings.stateDirectory)
+        let database = try await StoreOpening.open(settings, now: now())
+        let identity = try await StoreOpening.identity(database, now: now())
+        let health = GatewayHealth()
+        let tls = try settings.tls.map { files in
+            do { return try TLSIdentity(certificate: files.certificate, key: files.key) } catch {
+                throw StartFault("tls-certificate, tls-key: \(error)")
+            }
+        }
+
+        let keys = KeyTable()
+        let effects = DeferredEffects()
+        let ports = try await database.read { [settings] tx in
+            PortPool(
+                address: settings.leaseAddress, range: settings.leasePorts,
+                held: try tx.leasedPorts(on: identity.gateway, address: settings.leaseAddress),
+                rests: try tx.restingPorts(on: identity.gateway, address: settings.leaseAddress, at: now()))
+        }
+        let hotState = HotState()
+        let refusals = RefusalLog()
+        let dependencies = ControlDependencies(
+            database: database, identity: identity, now: now, keys: keys, credentials: CredentialCache(), ports: ports,
+            hotState: hotState, refusals: refusals, effects: effects.closures, logger: logger)
+
+        let ssh = try await SSHSide.prepare(
+            settings, dependencies: dependencies, database: database, health: health, effects: effects, logger: logger)
+        let audit = AuditService(dependencies)
+        let setup = SetupService(dependencies)
+        let facts = GatewayFacts(
+            body: .init(
+                id: identity.gateway.text, version: TidegateVersion.text, publicURL: settings.publicURL,
+                sshHost: settings.sshPublic.host, sshPort: settings.sshPublic.port, sshUser: ssh.loginUser,
+                sshHostKeys: ssh.hostKeys, apiAddress: ssh.apiAddress),
+            heartbeatSeconds: Int(settings.heartbeat.components.seconds))
+        let metrics = HTTPMetrics()
+        let services = GateServices(
+            machines: MachineService(dependencies), enrolment: EnrolmentService(dependencies),
+            agentKeys: AgentKeyService(dependencies),
+            registration: RegistrationService(dependencies, leaseLifetime: settings.leaseLifetime),
+            tunnelKeys: TunnelKeyService(dependencies), tokens: TokenService(dependencies), setup: setup, audit: audit,
+            keys: keys, gateway: facts, readiness: { health.readiness },
+            gauges: { gauges(database: database, dependencies: dependencies, ssh: ssh) },
+            registered: { [logger] machine, lease, source in
+                logger.info(
+                    "registered",
+                    metadata: [
+                        "gate.machine.id": "\(machine.id)", "gate.agent.id": "\(machine.agentID)", "gate.source": "\(source)",
+                        "gate.port": "\(lease.port)", "gate.generation": "\(lease.generation)",
+                    ])
+            })
+        let api = GatewayAPI(services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics)
+        let admin = try AdminSocket.prepare(stateDirectory: state.path, tenant: identity.tenant)
+        warnAboutAddresses()
+
+        // Announced when all listeners stand: ready means reachable.
+        let listeners = Countdown(2)
+        let opened: @Sendable () async -> Void = {
+            guard listeners.arrive() else { return }
+            do { try await FirstAdministrator(setup: setup, settings: settings, logger: logger).offer() } catch {
+                logger.error("the first administrator could not be offered", metadata: ["error": "\(error)"])
+            }
+            health.started()
+            logger.notice(
+                "ready",
+                metadata: [
+                    "gate.url": "\(settings.publicURL)", "gate.listen": "\(settings.listen.text)",
+                    "gate.ssh": "\(settings.ssh.rawValue)", "gate.version": "\(TidegateVersion.text)",
+                    "gate.ssh.public": "\(settings.sshPublic.text)", "gate.state": "\(state.path)",
+                ])
+            _ = SystemdNotify()?.ready(status: "Serving \(settings.publicURL)")
+        }
+        let apiListener = GateHTTPServer.application(
+            api.router(.bearer(Authentication(dependencies))),
+            address: .hostname(settings.listen.host, port: settings.listen.port), tls: tls, logger: logger,
+            onServerRunning: { _ in await opened() })
+        let adminListener = GateHTTPServer.application(
+            api.router(admin.mode), address: .unixDomainSocket(path: admin.path), tls: nil, logger: logger,
+            onServerRunning: { _ in
+                chmod(admin.path, 0o600)
+                await opened()
+            })
+
+        var all: [any Service] = ssh.services
+        all += [
+            AuditLogFile(audit: audit, folder: "\(state.path)/audit", logger: logger),
+            PeriodicWork(name: "refusals", interval: .seconds(60), runsAtEnd: true, logger: logger) {
+                try await refusals.flush(to: database, identity: identity, at: now())
+            },
+            PeriodicWork(name: "hot state", interval: .seconds(2), runsAtEnd: true, logger: logger) {
+                try await hotState.flush(to: database, gateway: identity.gateway)
+            },
+            PeriodicWork(name: "sweep", interval: .seconds(1), logger: logger) { try await LeaseSweep(dependencies).run() },
+            PeriodicWork(name: "store probe", interval: .milliseconds(500), logger: logger) {
+                let isReachable = (try? database.readNow { tx in try tx.firstGateway() != nil }) ?? false
+                health.store(isReachable: isReachable)
+            },
+            apiListener, adminListener,
+        ]
+        if let watchdog = SystemdNotify.watchdogInterval(), let notify = SystemdNotify() {
+            all.append(PeriodicWork(name: "watchdog", interval: watchdog / 2, logger: logger) { _ = notify.watchdog() })
+        }
+        var configuration = ServiceGroupConfiguration(services: all, logger: quiet)
+        configuration.maximumGracefulShutdownDuration = Self.stopTime
+        configuration.maximumCancellationDuration = .seconds(5)
+        let group = ServiceGroup(configuration: configuration)
+        let signals = GatewaySignals(group: group, health: health, tls: tls, files: settings.tls, logger: logger)
+        do {
+            try await signals.run { try await group.run() }
+        } catch {
+            throw StartFault(Self.words(error, settings))
+        }
+        unlink(admin.path)
+        try? await database.close()
+        logger.notice("stopped")
+    }
+
+    /// The group's own chatter is for debugging.
+    private var quiet: Logger {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .error)
+        return quiet
+    }
+
+    private func warnAboutAddresses() {
+        if settings.sshPublic.host != settings.sshListen.host, settings.sshListen.isWildcard, settings.sshPublic == settings.sshListen.asSeen {
+            logger.warning("ssh-public isn't set: agents are told to connect to loopback", metadata: ["gate.ssh.public": "\(settings.sshPublic.text)"])
+        }
+        if settings.leaseAddress != "127.0.0.1", settings.leaseAddress != "::1" {
+            logger.warning("leased ports are bound beyond loopback: whoever reaches them reaches the machines' sshd", metadata: ["gate.address": "\(settings.leaseAddress)"])
+        }
+        if settings.tls == nil, !settings.listen.host.hasPrefix("127."), settings.listen.host != "::1" {
+            logger.warning("the API speaks plain http beyond loopback: agents and clients refuse that; give --tls-certificate and --tls-key, or put a proxy before it", metadata: ["gate.listen": "\(settings.listen.text)"])
+        }
+    }
+
+    private static func words(_ error: any Error, _ settings: ServeSettings) -> String {
+        if let error = error as? IOError, error.errnoCode == EADDRINUSE {
+            return "listen: \(settings.listen.text) is taken by another program"
+        }
+        if let error = error as? IOError, error.errnoCode == EACCES {
+            return "listen: this user may not bind \(settings.listen.text)"
+        }
+        return "\(error)"
+    }
+}
+
+/// What `/metrics` shows beside HTTP.
+private func gauges(
+    database: SQLiteDatabase, dependencies: ControlDependencies, ssh: SSHSide
+) -> [(name: String, help: String, value: Double)] {
+    let commits = database.commitCounts
+    var gauges: [(name: String, help: String, value: Double)] = [
+        ("tidegate_store_commits_total", "Durable commits; one may hold many changes.", Double(commits.commits)),
+        ("tidegate_store_changes_total", "Changes committed.", Double(commits.jobs)),
+        ("tidegate_leases", "Ports leased to machines.", Double(dependencies.ports.heldCount)),
+        ("tidegate_ssh_processes", "sshd processes that asked for a key and still run.", Double(dependencies.keys.processes.count)),
+        ("tidegate_refusals_total", "Refused credentials, keys and connections.", Double(dependencies.refusals.total)),
+    ]
+    if let counts = ssh.acceptor?.counts {
+        gauges += [
+            ("tidegate_ssh_unauthenticated", "SSH connections that haven't logged in yet.", Double(counts.unauthenticated)),
+            ("tidegate_ssh_waiting", "SSH connections waiting for a place.", Double(counts.waiting)),
+            ("tidegate_ssh_children", "sshd processes started by this gateway process.", Double(counts.children)),
+        ]
+    }
+    return gauges
+}
+
+/// The wall clock, in one place.
+enum SystemClock {
+    static func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+    }
+}
+
+/// True for the last of several arrivals.
+private final class Countdown: Sendable {
+    private let left: Mutex<Int>
+    init(_ count: Int) { left = Mutex(count) }
+
+    func arrive() -> Bool {
+        left.withLock { left in
+            left -= 1
+            return left == 0
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import GateControl
+import GateModel
+import GateProcess
+import GateSSH
+import GateSSHServer
+import GateStore
+import Glibc
+import Logging
+import ServiceLifecycle
+
+/// Everything around sshd for one run of the gateway: what it tells others, and the services that serve it.
+struct SSHSide: Sendable {
+    let loginUser: String
+    let hostKeys: [String]
+    let apiAddress: String?
+    let services: [any Service]
+    let acceptor: SSHAcceptor?
+
+    static func prepare(
+        _ serve: ServeSettings, dependencies: ControlDependencies, database: any Database, health: GatewayHealth,
+        effects: DeferredEffects, logger: Logger
+    ) async throws -> SSHSide {
+        guard serve.ssh != .off else {
+            effects.set(
+                SSHEffects(end: { _ in }, keysChanged: {}, holder: { _, _ in nil }, listeningPorts: { [] }))
+            return SSHSide(loginUser: serve.sshUser ?? "", hostKeys: [], apiAddress: nil, services: [], acceptor: nil)
+        }
+        let runtime = try RuntimeFolder.prepare(
+            stateDirectory: serve.stateDirectory, gateway: dependencies.identity.gateway.text, isRoot: geteuid() == 0)
+        let preparation = try await SSHPreparation.settings(
+            serve, folder: serve.stateDirectory, socket: runtime.helperSocket, logger: logger)
+        let settings = preparation.settings
+        let ending = ConnectionEnding(keys: dependencies.keys, logger: logger)
+        let lookup = KeyLookup(dependencies)
+        let liveFolder = "\(settings.folder)/live"
+        let journal = ConnectionJournal(
+            database: database, identity: dependencies.identity, now: dependencies.now, logger: logger)
+        let ownership = PortOwnership(loginUID: settings.loginUID)
+        let file: AuthorizedKeysFile? =
+            if case .file(let path) = settings.keySource {
+                AuthorizedKeysFile(path: path, settings: settings, lookup: lookup, logger: logger)
+            } else {
+                nil
+            }
+        effects.set(
+            SSHEffects(
+                end: { await ending.end($0) }, keysChanged: { await file?.rewrite() },
+                holder: { ownership.holder($0, $1) }, listeningPorts: { ownership.listeningPorts() }))
+
+        // Before the first lookup is answered: what an earlier gateway left is adopted or ended.
+        _ = try await Adoption(
+            database: database, identity: dependencies.identity, lookup: lookup, keys: dependencies.keys, ending: ending,
+            liveFolder: liveFolder, logger: logger
+        ).run()
+        await file?.rewrite()
+
+        var services: [any Service] = [
+            journal, ConnectionReaper(keys: dependencies.keys, liveFolder: liveFolder, journal: journal),
+        ]
+        let hostKeys: [String]
+        var acceptor: SSHAcceptor?
+        if serve.ssh == .managed {
+            hostKeys = [try await prepareManaged(settings, program: preparation.program)]
+            do {
+                acceptor = try SSHAcceptor(
+                    settings: settings, host: serve.sshListen.host, port: serve.sshListen.port, keys: dependencies.keys,
+                    lookup: lookup, journal: journal, ending: ending, liveFolder: liveFolder,
+                    refusals: dependencies.refusals, canDecide: { health.canDecide }, logger: logger)
+            } catch {
+                throw StartFault("\(error)")
+            }
+        } else {
+            hostKeys = try systemHostKeys()
+            services.append(try await watchSystem(settings, health: health, logger: logger))
+        }
+        if file == nil {
+            services.append(
+                KeysSocket(
+                    paths: runtime.sockets, groupID: preparation.helperGID, helperUID: preparation.helperUID,
+                    settings: settings, parent: acceptor.map { .started($0) } ?? .system(uid: 0), lookup: lookup,
+                    journal: acceptor == nil ? journal : nil, logger: logger))
+        }
+        if let acceptor { services.append(acceptor) }
+        return SSHSide(
+            loginUser: settings.loginUser, hostKeys: hostKeys, apiAddress: settings.apiAddress?.text,
+            services: services + [Held(runtime)], acceptor: acceptor)
+    }
+
+    /// Writes configuration and host key, and has sshd check them.
+    private static func prepareManaged(_ settings: SSHDSettings, program: SSHDProgram) async throws -> String {
+        if settings.runsAsRoot, mkdir("/run/sshd", 0o755) != 0, errno != EEXIST {
+            throw StartFault("/run/sshd, sshd's empty folder: \(String(cString: strerror(errno)))")
+        }
+        do {
+            let key = try HostKeyFile.load(at: settings.hostKeyPath)
+            // An sshd built without PAM refuses the word; one of Debian's can't serve an ordinary user without it.
+            for usesPAM in settings.runsAsRoot ? [false] : [true, false] {
+                try PrivateFile.write(SSHDConfiguration(settings, usesPAM: usesPAM).text, to: settings.configurationPath)
+                do {
+                    try await program.check(configuration: settings.configurationPath)
+                    return key.line
+                } catch {
+                    if !usesPAM { throw error }
+                }
+            }
+            return key.line
+        } catch {
+            throw StartFault("ssh: \(error)")
+        }
+    }
+
+    /// The system's sshd must be safe to start, and stays watched.
+    private static func watchSystem(_ settings: SSHDSettings, health: GatewayHealth, logger: Logger) async throws -> any Service {
+        let external = ExternalSSHD(settings)
+        let faults = await external.faults(configuration: nil)
+        guard faults.isEmpty else {
+            throw StartFault(
+                "ssh external: the system's sshd is not safe for tunnels: \(faults.joined(separator: "; ")). "
+                    + "`tidegate serve --ssh external --print-drop-in` prints what it needs")
+        }
+        return PeriodicWork(name: "sshd check", interval: .seconds(60), logger: logger) {
+            health.sshd(faults: await external.faults(configuration: nil))
+        }
+    }
+
+    private static func systemHostKeys() throws -> [String] {
+        let keys = ["ed25519", "ecdsa", "rsa"].compactMap { kind -> String? in
+            guard let file = fopen("/etc/ssh/ssh_host_\(kind)_key.pub", "r") else { return nil }
+            defer { fclose(file) }
+            var bytes = [UInt8](repeating: 0, count: 16_384)
+            let count = fread(&bytes, 1, bytes.count, file)
+            return (try? SSHHostKey(parsing: String(decoding: bytes[..<count], as: UTF8.self)))?.line
+        }
+        guard !keys.isEmpty else { throw StartFault("ssh external: no host key in /etc/ssh/ssh_host_*_key.pub") }
+        return keys
+    }
+}
+
+/// Keeps the runtime folder's lock for as long as the gateway runs.
+private struct Held: Service {
+    private let runtime: RuntimeFolder
+
+    init(_ runtime: RuntimeFolder) { self.runtime = runtime }
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        withExtendedLifetime(runtime) {}
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import GateLog
+import GateModel
+import GateProcess
+import Glibc
+import Logging
+
+/// `tidegate serve`.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a gateway.",
+        discussion: """
+            Each flag has an environment variable (TIDEGATE_…, as in TIDEGATE_SSH_LISTEN) and a key of the --config file \
+            (ssh-listen: …). Flags win over the environment, the environment over the file.
+
+            Examples:
+              tidegate serve
+              tidegate serve --listen 0.0.0.0:443 --tls-certificate chain.pem --tls-key key.pem \\
+                  --public-url https://gate.example.org --ssh-listen 0.0.0.0:2222 --ssh-public gate.example.org:2222
+              tidegate serve --config /etc/tidegate/gateway.yaml -d
+              tidegate serve --ssh external --print-drop-in
+            """)
+
+    @Flag(name: [.customShort("d"), .customLong("systemd")], help: "Run under systemd: journal log lines, readiness, watchdog.")
+    var isService = false
+
+    @Flag(help: "Also log every line of sshd and of health checks.")
+    var verbose = false
+
+    @Flag(help: "With --ssh external: print the sshd drop-in and exit.")
+    var printDropIn = false
+
+    @Option(help: ArgumentHelp("YAML file with these settings.", valueName: "file"))
+    var config: String?
+
+    @OptionGroup(title: "Settings")
+    var flags: ServeFlags
+
+    func run() async throws {
+        umask(0o077)
+        let logger = ServiceLog.make("tidegate", isService: isService, level: verbose ? .debug : .info)
+        do {
+            let settings = try ServeSettings.resolve(flags: flags.values, file: config, environment: SystemEnvironment.values)
+            if printDropIn {
+                print(try await SSHPreparation.settings(settings, folder: settings.stateDirectory, socket: nil, logger: logger).dropIn, terminator: "")
+                return
+            }
+            try ProcessHardening.apply()
+            raiseDescriptorLimit()
+            try await GatewayRun(settings: settings, isService: isService, logger: logger).run()
+        } catch let fault as StartFault {
+            logger.critical("the gateway did not start", metadata: ["gate.reason": "\(fault.description)"])
+            throw ExitCode(1)
+        }
+    }
+
+    /// Two thousand half-open connections must not keep the next one out.
+    private func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, 1 << 20)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}
+
+/// Why the gateway can't start, in words that name the setting.
+struct StartFault: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

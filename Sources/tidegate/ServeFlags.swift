@@ -1,0 +1,76 @@
+import ArgumentParser
+import Glibc
+
+/// The settings as flags. Their values are read in one place with those of the environment and the file.
+struct ServeFlags: ParsableArguments {
+    @Option(help: ArgumentHelp("Where everything is kept (TIDEGATE_STATE_DIR).", valueName: "dir"))
+    var stateDir: String?
+    @Option(help: ArgumentHelp("The API's address (default: 127.0.0.1:12000).", valueName: "host:port"))
+    var listen: String?
+    @Option(help: ArgumentHelp("The API as agents and people see it (default: from --listen).", valueName: "url"))
+    var publicUrl: String?
+    @Option(help: ArgumentHelp("sqlite:PATH (default: sqlite:<state-dir>/tidegate.db).", valueName: "url"))
+    var store: String?
+    @Option(help: ArgumentHelp("managed, external or off (default: managed).", valueName: "mode"))
+    var ssh: String?
+    @Option(help: ArgumentHelp("Where the managed sshd is reached (default: 127.0.0.1:2222).", valueName: "host:port"))
+    var sshListen: String?
+    @Option(help: ArgumentHelp("The same as agents and people see it (default: from --ssh-listen).", valueName: "host:port"))
+    var sshPublic: String?
+    @Option(help: ArgumentHelp("The one login of all tunnels (default: tidegate as root, else you).", valueName: "name"))
+    var sshUser: String?
+    @Option(help: ArgumentHelp("Ports for machines (default: 20000-29999).", valueName: "a-b"))
+    var leasePorts: String?
+    @Option(help: ArgumentHelp("How long a silent machine keeps its port (default: 7d).", valueName: "duration"))
+    var leaseTtl: String?
+    @Option(help: ArgumentHelp("Where leased ports are bound (default: 127.0.0.1).", valueName: "address"))
+    var leaseBind: String?
+    @Option(help: ArgumentHelp("The tidegate-keys that sshd runs, or 'none' for an authorized_keys file.", valueName: "path"))
+    var keysCommand: String?
+    @Option(help: ArgumentHelp("On an empty store, write an administrator's token there.", valueName: "file"))
+    var bootstrapTokenFile: String?
+    @Option(help: ArgumentHelp("PEM certificate chain; with --tls-key the API speaks https.", valueName: "file"))
+    var tlsCertificate: String?
+    @Option(help: ArgumentHelp("PEM private key.", valueName: "file"))
+    var tlsKey: String?
+    @Option(help: ArgumentHelp("Proxies whose X-Forwarded-For counts: addresses or blocks, comma separated.", valueName: "list"))
+    var trustedProxies: String?
+    @Option(help: ArgumentHelp("How often agents report (default: 60s).", valueName: "duration"))
+    var heartbeat: String?
+    @Option(help: ArgumentHelp("The sshd program (default: /usr/sbin/sshd).", valueName: "path"))
+    var sshd: String?
+
+    /// By the names of the settings; absent flags aren't there.
+    var values: [String: String] {
+        let all: [(String, String?)] = [
+            ("state-dir", stateDir), ("listen", listen), ("public-url", publicUrl), ("store", store), ("ssh", ssh),
+            ("ssh-listen", sshListen), ("ssh-public", sshPublic), ("ssh-user", sshUser), ("lease-ports", leasePorts),
+            ("lease-ttl", leaseTtl), ("lease-bind", leaseBind), ("keys-command", keysCommand),
+            ("bootstrap-token-file", bootstrapTokenFile), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
+            ("trusted-proxies", trustedProxies), ("heartbeat", heartbeat), ("sshd", sshd),
+        ]
+        return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
+    }
+
+    static let names: Set<String> = [
+        "state-dir", "listen", "public-url", "store", "ssh", "ssh-listen", "ssh-public", "ssh-user", "lease-ports",
+        "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
+        "trusted-proxies", "heartbeat", "sshd",
+    ]
+}
+
+/// This process's environment, read once.
+enum SystemEnvironment {
+    static var values: [String: String] {
+        var values: [String: String] = [:]
+        var entry = environ
+        while let pointer = entry.pointee {
+            let text = String(cString: pointer)
+            if let equals = text.firstIndex(of: "=") {
+                values[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            }
+            entry += 1
+        }
+        return values
+    }
+}

@@ -1,0 +1,106 @@
+import GateHTTP
+import GateModel
+import GateSSH
+import Glibc
+import Yams
+
+/// Everything `serve` can be told, read and checked: flags over environment over file over defaults.
+struct ServeSettings: Sendable {
+    enum SSHMode: String, Sendable { case managed, external, off }
+
+    enum KeysCommand: Sendable, Equatable {
+        case standard
+        case program(String)
+        case none
+    }
+
+    let stateDirectory: String
+    let listen: Endpoint
+    let publicURL: String
+    let databasePath: String
+    let ssh: SSHMode
+    let sshListen: Endpoint
+    let sshPublic: Endpoint
+    let sshUser: String?
+    let leasePorts: ClosedRange<Int>
+    let leaseLifetime: Duration
+    let leaseAddress: String
+    let keysCommand: KeysCommand
+    let bootstrapTokenFile: String?
+    let tls: (certificate: String, key: String)?
+    let trustedProxies: [AddressBlock]
+    let heartbeat: Duration
+    let sshd: String?
+
+    static let environmentPrefix = "TIDEGATE_"
+
+    static func resolve(flags: [String: String], file: String?, environment: [String: String]) throws -> ServeSettings {
+        var values = try file.map(readFile) ?? [:]
+        for name in ServeFlags.names {
+            let variable = environmentPrefix + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
+            // TIDEGATE_URL and its like belong to the client: an empty variable counts as unset.
+            if let value = environment[variable], !value.isEmpty { values[name] = value }
+        }
+        values.merge(flags) { _, flag in flag }
+        return try ServeSettings(values, environment: environment)
+    }
+
+    private init(_ values: [String: String], environment: [String: String]) throws {
+        stateDirectory = try Self.path(values["state-dir"], "state-dir") ?? Self.standardStateDirectory(environment)
+        listen = try Self.endpoint(values["listen"] ?? "127.0.0.1:12000", "listen")
+        switch (try Self.path(values["tls-certificate"], "tls-certificate"), try Self.path(values["tls-key"], "tls-key")) {
+        case (let certificate?, let key?): tls = (certificate, key)
+        case (nil, nil): tls = nil
+        default: throw StartFault("tls-certificate and tls-key go together: give both or none")
+        }
+        publicURL = try Self.url(values["public-url"]) ?? "\(tls == nil ? "http" : "https")://\(listen.reachable)"
+        databasePath = try Self.database(values["store"], stateDirectory: stateDirectory)
+        guard let mode = SSHMode(rawValue: values["ssh"] ?? "managed") else {
+            throw StartFault("ssh must be managed, external or off")
+        }
+        ssh = mode
+        sshListen = try Self.endpoint(values["ssh-listen"] ?? "127.0.0.1:2222", "ssh-listen")
+        sshPublic = try values["ssh-public"].map { try Self.endpoint($0, "ssh-public", literal: false) } ?? sshListen.asSeen
+        sshUser = values["ssh-user"]
+        if let sshUser, LoginName(rawValue: sshUser) == nil { throw StartFault("ssh-user must be \(LoginName.rule)") }
+        leasePorts = try Self.ports(values["lease-ports"] ?? "20000-29999")
+        leaseLifetime = try Self.duration(values["lease-ttl"] ?? "7d", "lease-ttl")
+        guard leaseLifetime >= .seconds(60) else { throw StartFault("lease-ttl must be at least 60s") }
+        leaseAddress = try Self.literal(values["lease-bind"] ?? "127.0.0.1", "lease-bind")
+        switch values["keys-command"] {
+        case nil: keysCommand = .standard
+        case "none": keysCommand = .none
+        case let text: keysCommand = .program(try Self.path(text, "keys-command") ?? "")
+        }
+        bootstrapTokenFile = try Self.path(values["bootstrap-token-file"], "bootstrap-token-file")
+        trustedProxies = try (values["trusted-proxies"] ?? "").split(separator: ",").map { text in
+            guard let block = AddressBlock(text.filter { $0 != " " }) else {
+                throw StartFault("trusted-proxies must be addresses or blocks like 10.0.0.0/8, comma separated")
+            }
+            return block
+        }
+        heartbeat = try Self.duration(values["heartbeat"] ?? "60s", "heartbeat")
+        guard heartbeat <= leaseLifetime else { throw StartFault("heartbeat must not be longer than lease-ttl") }
+        sshd = try Self.path(values["sshd"], "sshd")
+    }
+}
+
+/// A host and a port.
+struct Endpoint: Sendable, Equatable {
+    let host: String
+    let port: Int
+
+    var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// The same as seen from this host: a wildcard is reached over loopback.
+    var asSeen: Endpoint {
+        switch host {
+        case "0.0.0.0": Endpoint(host: "127.0.0.1", port: port)
+        case "::": Endpoint(host: "::1", port: port)
+        default: self
+        }
+    }
+
+    var reachable: String { asSeen.text }
+    var isWildcard: Bool { host == "0.0.0.0" || host == "::" }
+}
