@@ -142,6 +142,7 @@ public enum AgentLog {
         case .tunnelUp: log.info("the tunnel is up")
         case .tunnelEnded(let words, let wasStable):
             log.warning("the tunnel ended: \(words)", metadata: ["stable": "\(wasStable)"])
+        case .tunnelStopped: log.info("the tunnel is closed")
         case .waiting(let duration):
             let milliseconds = duration.wholeMicroseconds / 1_000
             log.info("trying again in \(milliseconds / 1_000).\(milliseconds / 100 % 10) s")

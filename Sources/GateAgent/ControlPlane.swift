@@ -17,6 +17,8 @@ public actor ControlPlane {
     private var key: KeyRing.Entry?
     /// Whether the gateway may know `key` already.
     private var mayBeKnown = false
+    /// What the last answered registration granted; nil while one is under way.
+    private var generation: Int64?
 
     public init(way: Way, agentKey: Secret<String>, ring: KeyRing) {
         self.way = way
@@ -57,27 +59,50 @@ public actor ControlPlane {
         let request = RegisterRequest(
             publicKey: key.publicKey.line, hostKeys: hostKeys.map(\.line), operatingSystem: operatingSystem,
             agentVersion: TidegateVersion.text)
+        let known = generation
         let answer: RegisteredBody
-        switch way {
-        case .direct(let client):
-            answer = try await client.register(request)
-        case .overSSH(let control):
-            answer = try await registerOverSSH(control, request)
+        do {
+            switch way {
+            case .direct(let client): answer = try await Self.register(request, known: known, with: client)
+            case .overSSH(let control): answer = try await registerOverSSH(control, request, known: known)
+            }
+        } catch let error as GatewayClientError where error.code == nil {
+            // The answer may have been lost and the generation raised by ourselves: it is no measure any more.
+            generation = nil
+            throw error
         }
+        generation = answer.generation
         mayBeKnown = true
         ring.confirm(key)
         return (answer, key)
+    }
+
+    /// Asks first whether our generation still stands. A process that took over revoked our key and cut our tunnel;
+    /// registering at once would take the place back, and the two would cut each other off for ever.
+    private static func register(
+        _ request: RegisterRequest, known: Int64?, with client: GatewayClient
+    ) async throws -> RegisteredBody {
+        if let known {
+            do {
+                _ = try await client.heartbeat(HeartbeatRequest(generation: known))
+            } catch let error where error.code != .generationSuperseded {
+                // The lease is gone, or there is no answer: the registration itself will tell.
+            }
+        }
+        return try await client.register(request)
     }
 
     /// Registering a new key revokes the one before and cuts its live connections. Where the control connection was
     /// made with that key, it is cut under the very request it carries, and the answer never arrives. So a connection
     /// that dies is made once more with the new key first, and the same public key is registered again: the gateway
     /// answers that with the same generation.
-    private func registerOverSSH(_ control: OverSSHControl, _ request: RegisterRequest) async throws -> RegisteredBody {
+    private func registerOverSSH(
+        _ control: OverSSHControl, _ request: RegisterRequest, known: Int64?
+    ) async throws -> RegisteredBody {
         for attempt in 0... {
             do {
                 return try await control.call(credential: agentKey, identities: identities()) { client in
-                    try await client.register(request)
+                    try await Self.register(request, known: attempt == 0 ? known : nil, with: client)
                 }
             } catch let error as GatewayClientError {
                 guard case .unreachable = error, attempt == 0 else { throw error }

@@ -44,6 +44,8 @@ public actor TunnelSupervisor {
         case registrationFailed(String)
         case tunnelUp
         case tunnelEnded(String, wasStable: Bool)
+        /// It ended because we said so.
+        case tunnelStopped
         case waiting(Duration)
         case heartbeatFailed(String)
     }
@@ -171,7 +173,7 @@ public actor TunnelSupervisor {
         isUp = false
         self.tunnel = nil
         let isStable = upSince.map { performer.now() - $0 >= Self.stableRun } ?? false
-        performer.notice(.tunnelEnded(isEnding ? "it was told to" : words, wasStable: isStable))
+        performer.notice(isEnding ? .tunnelStopped : .tunnelEnded(words, wasStable: isStable))
         send.yield(.processEnded(afterStableRun: isStable))
     }
 

@@ -10,8 +10,8 @@ struct Enrol: AsyncParsableCommand {
         discussion: """
             Examples:
               tidegate-agent enrol https://gate.example.org --token-file token
-              tidegate machine add box --json | … | tidegate-agent enrol https://gate.example.org -
-              tidegate-agent enrol https://gate.example.org:12000 --token-file token --over-ssh gate
+              tidegate-agent enrol https://gate.example.org - < token
+              tidegate-agent enrol https://gate:12000 - --over-ssh gate < token
 
             The token is made by `tidegate machine add NAME` and is good for one machine. Without --token-file and \
             TOKEN it is read from the standard input.

@@ -86,7 +86,7 @@ struct Run: AsyncParsableCommand {
                     case .tunnelUp: notify?.ready(status: "the tunnel is up")
                     case .tunnelEnded: notify?.status("the tunnel is down")
                     case .registrationFailed(let words): notify?.status(words)
-                    case .waiting, .heartbeatFailed: break
+                    case .waiting, .heartbeatFailed, .tunnelStopped: break
                     }
                 }))
         let service = AgentService(supervisor: supervisor)
