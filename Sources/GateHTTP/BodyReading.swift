@@ -10,6 +10,7 @@ extension Request {
     /// Reads a JSON body into `Body`: 415 for another content type, 413 past 1 MiB (by the announced length before a byte
     /// is read), 400 naming the field for anything unknown, missing or of the wrong type.
     func decode<Body: WireRequest>(_ type: Body.Type) async throws -> Body {
+        try requireKnownQuery([])
         guard let contentType = headers[.contentType] else {
             throw Problem(.unsupportedMediaType, "Send Content-Type: application/json.")
         }
@@ -48,7 +49,7 @@ extension Request {
 
     private var tooLarge: Problem { Problem(.bodyTooLarge, "The body is larger than 1 MiB.") }
 
-    /// Throws unless the body is empty or absent: a route that reads none shouldn't seem to have read it.
+    /// 400 for a query parameter the route doesn't read: a misspelt filter must not seem to have filtered.
     func requireKnownQuery(_ names: Set<String>) throws {
         for (name, _) in uri.queryParameters where !names.contains(String(name)) {
             throw Problem(

@@ -36,27 +36,38 @@ public struct SourceAddress: Sendable {
 
     /// Walks `X-Forwarded-For` from the right, past trusted proxies; the first other address counts. Text that isn't an
     /// address ends the walk: whoever wrote it isn't one of ours.
-    func resolve(peer: SocketAddress?, forwardedFor: [String]) -> String {
-        guard let peer = peer?.ipAddress.map(plainAddress) else { return "local" }
-        guard trusted.contains(where: { $0.contains(peer) }) else { return peer }
-        var source = peer
+    package func resolve(peer: SocketAddress?, forwardedFor: [String]) -> String {
+        guard let peer = peer?.ipAddress else { return "local" }
+        var source = plainAddress(peer) ?? peer
+        guard isTrusted(source) else { return source }
         for entry in forwardedFor.joined(separator: ",").split(separator: ",").reversed().prefix(16) {
-            let address = plainAddress(String(entry.filter { $0 != " " && $0 != "\t" }))
-            guard addressBytes(address) != nil else { break }
+            guard let address = plainAddress(String(entry.filter { $0 != " " && $0 != "\t" })) else { break }
             source = address
-            guard trusted.contains(where: { $0.contains(address) }) else { break }
+            guard isTrusted(address) else { break }
         }
         return source
     }
+
+    private func isTrusted(_ address: String) -> Bool { trusted.contains { $0.contains(address) } }
 }
 
-/// An IPv4 address that came through an IPv6 socket is that IPv4 address.
-private func plainAddress(_ address: String) -> String {
-    address.hasPrefix("::ffff:") && address.contains(".") ? String(address.dropFirst(7)) : address
+/// The one spelling of an address, so that refusals of one source are counted together; an IPv4 address that came
+/// through an IPv6 socket is that IPv4 address. Nil for text that is no address.
+private func plainAddress(_ text: String) -> String? {
+    guard var bytes = addressBytes(text) else { return nil }
+    if bytes.count == 16, bytes.prefix(10).allSatisfy({ $0 == 0 }), bytes[10] == 0xFF, bytes[11] == 0xFF {
+        bytes.removeFirst(12)
+    }
+    var spelt = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &spelt, socklen_t(spelt.count)) != nil else {
+        return nil
+    }
+    return String(decoding: spelt.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
 private func addressBytes(_ text: String) -> [UInt8]? {
-    guard text.utf8.count <= 45 else { return nil }
+    // A NUL would end the text for inet_pton and hide what follows it.
+    guard text.utf8.count <= 45, !text.utf8.contains(0) else { return nil }
     for (family, length) in [(AF_INET, 4), (AF_INET6, 16)] {
         var bytes = [UInt8](repeating: 0, count: length)
         if inet_pton(family, text, &bytes) == 1 { return bytes }

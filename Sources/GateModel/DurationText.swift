@@ -22,6 +22,7 @@ extension Duration {
                 }
                 guard let value = number else { return nil }
                 total += value * unit
+                guard total <= Self.longestText else { return nil }
                 number = nil
                 sawUnit = true
             }
@@ -30,7 +31,10 @@ extension Duration {
             guard !sawUnit else { return nil }
             total = value
         }
-        guard total > 0, total <= 10 * 366 * 86_400 else { return nil }
+        guard total > 0, total <= Self.longestText else { return nil }
         self = .seconds(total)
     }
+
+    /// Ten years, in seconds.
+    private static let longestText: Int64 = 10 * 366 * 86_400
 }

@@ -3,7 +3,8 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     public let microseconds: Int64
 
     public init(microseconds: Int64) { self.microseconds = microseconds }
-    public init(seconds: Int64) { self.microseconds = seconds * 1_000_000 }
+    /// Saturates at the ends of Int64.
+    public init(seconds: Int64) { self.microseconds = Duration.seconds(seconds).wholeMicroseconds }
 
     public static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
 
@@ -17,7 +18,10 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     public static func - (left: Self, right: Duration) -> Self { left + (.zero - right) }
 
     public static func - (left: Self, right: Self) -> Duration {
-        .microseconds(left.microseconds.subtractingReportingOverflow(right.microseconds).partialValue)
+        let (difference, overflow) = left.microseconds.subtractingReportingOverflow(right.microseconds)
+        // Wrapped round, a difference too large would look negative, and old would pass for young.
+        if overflow { return .microseconds(left > right ? Int64.max : Int64.min) }
+        return .microseconds(difference)
     }
 
     /// Seconds since 1970, rounded down also before it.

@@ -7,7 +7,13 @@ public struct Authentication: Sendable {
 
     public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
 
-    /// Blocks the calling thread for at most one indexed read, on a cache miss.
+    public enum Failure: Error {
+        /// Credentials are revoked faster than this one can be read. Not knowing is never told as "not recognised": an
+        /// agent would take its key for gone.
+        case couldNotAsk
+    }
+
+    /// Blocks the calling thread for one indexed read on a cache miss, and for another one when that finds nothing.
     public func principal(bearer: some StringProtocol, source: String) throws -> Principal? {
         guard let kind = CredentialKind(shapeOf: bearer), kind == .personalToken || kind == .agentKey else {
             refuse(reason: "unrecognised", source: source)
@@ -18,17 +24,18 @@ public struct Authentication: Sendable {
         for _ in 0..<3 {
             let (cached, epoch) = dependencies.credentials.entry(for: digest)
             if let cached {
-                if let end = cached.expiresAt, end <= now { break }
+                if let end = cached.expiresAt, end <= now { return refuseKnown(kind, digest: digest, source: source) }
                 dependencies.hotState.used(cached.principal, at: now)
                 return cached.principal
             }
-            guard let entry = try read(kind, digest: digest, at: now) else { break }
+            guard let entry = try read(kind, digest: digest, at: now) else {
+                return refuseKnown(kind, digest: digest, source: source)
+            }
             guard dependencies.credentials.fill(entry, for: digest, epoch: epoch) else { continue }
             dependencies.hotState.used(entry.principal, at: now)
             return entry.principal
         }
-        refuseKnown(kind, digest: digest, source: source)
-        return nil
+        throw Failure.couldNotAsk
     }
 
     private func read(_ kind: CredentialKind, digest: CredentialDigest, at now: Timestamp) throws -> CredentialCache
@@ -48,7 +55,7 @@ public struct Authentication: Sendable {
     }
 
     /// A refusal of a credential that was once good is worth telling apart: it is in somebody's hands.
-    private func refuseKnown(_ kind: CredentialKind, digest: CredentialDigest, source: String) {
+    private func refuseKnown(_ kind: CredentialKind, digest: CredentialDigest, source: String) -> Principal? {
         let credential: String? = try? dependencies.database.readNow { tx in
             switch kind {
             case .personalToken: try tx.deadToken(digest: digest).map { "token:\($0.id)" }
@@ -58,6 +65,7 @@ public struct Authentication: Sendable {
         }
         refuse(
             reason: credential == nil ? "unknown" : "revoked-or-expired", source: source, credential: credential ?? "")
+        return nil
     }
 
     private func refuse(reason: String, source: String, credential: String = "") {

@@ -6,9 +6,14 @@ import Synchronization
 /// The rule: note the epoch before the read, keep and use the answer only if the epoch is unchanged after it; a revoke
 /// commits first, then raises the epoch and drops. So either the read saw the revoke, or the revoke sees the fill.
 public final class CredentialCache: Sendable {
-    struct Entry: Sendable {
-        let principal: Principal
-        let expiresAt: Timestamp?
+    package struct Entry: Sendable {
+        package let principal: Principal
+        package let expiresAt: Timestamp?
+
+        package init(principal: Principal, expiresAt: Timestamp?) {
+            self.principal = principal
+            self.expiresAt = expiresAt
+        }
     }
 
     private struct State {
@@ -22,12 +27,12 @@ public final class CredentialCache: Sendable {
 
     public init(limit: Int = 100_000) { self.limit = limit }
 
-    func entry(for digest: CredentialDigest) -> (entry: Entry?, epoch: UInt64) {
+    package func entry(for digest: CredentialDigest) -> (entry: Entry?, epoch: UInt64) {
         state.withLock { ($0.entries[digest], $0.epoch) }
     }
 
     /// False when something was revoked since `epoch`: then the answer must be read again.
-    func fill(_ entry: Entry, for digest: CredentialDigest, epoch: UInt64) -> Bool {
+    package func fill(_ entry: Entry, for digest: CredentialDigest, epoch: UInt64) -> Bool {
         state.withLock { state in
             guard state.epoch == epoch else { return false }
             if state.entries.count >= limit { state.entries.removeAll(keepingCapacity: true) }
@@ -36,10 +41,8 @@ public final class CredentialCache: Sendable {
         }
     }
 
-    func isCurrent(_ epoch: UInt64) -> Bool { state.withLock { $0.epoch == epoch } }
-
     /// Forgets every credential `matching` says was taken away. Call it after the commit.
-    func drop(where matching: (Principal) -> Bool) {
+    package func drop(where matching: (Principal) -> Bool) {
         state.withLock { state in
             state.epoch += 1
             state.entries = state.entries.filter { !matching($0.value.principal) }
@@ -47,7 +50,7 @@ public final class CredentialCache: Sendable {
     }
 
     /// Forgets all: for a commit whose outcome is unknown.
-    func dropAll() {
+    package func dropAll() {
         state.withLock { state in
             state.epoch += 1
             state.entries.removeAll(keepingCapacity: true)

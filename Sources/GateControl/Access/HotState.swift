@@ -28,7 +28,7 @@ public final class HotState: Sendable {
 
     public init() {}
 
-    func used(_ principal: Principal, at now: Timestamp) {
+    package func used(_ principal: Principal, at now: Timestamp) {
         state.withLock { state in
             let name = principal.credentialText
             if let before = state.noted[name], now - before < .seconds(60), now >= before { return }
@@ -42,14 +42,14 @@ public final class HotState: Sendable {
         }
     }
 
-    func beat(_ machine: ID<Machine>, generation: Int64, at now: Timestamp, leaseUntil: Timestamp) {
+    package func beat(_ machine: ID<Machine>, generation: Int64, at now: Timestamp, leaseUntil: Timestamp) {
         state.withLock {
             $0.batch.heartbeats[machine] = Heartbeat(generation: generation, at: now, leaseUntil: leaseUntil)
         }
     }
 
     /// A machine's last heartbeat, if it isn't in the store yet.
-    func unflushedHeartbeat(of machine: ID<Machine>) -> Timestamp? {
+    package func unflushedHeartbeat(of machine: ID<Machine>) -> Timestamp? {
         state.withLock { $0.batch.heartbeats[machine]?.at }
     }
 

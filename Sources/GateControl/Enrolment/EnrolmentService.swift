@@ -93,14 +93,16 @@ public struct EnrolmentService: Sendable {
         let minted = MintedCredential(.agentKey)
         let now = dependencies.now()
         do {
-            let (machine, key, revoked) = try await dependencies.database.write { [dependencies] tx in
+            let (machine, key, replaced, revoked) = try await dependencies.database.write { [dependencies] tx in
                 var revoked: [String] = []
+                var replaced: ID<AgentKey>?
                 var token = try tx.consumeEnrolment(digest: digest, publicKey: publicKey.line, at: now)
                 if token == nil,
                     let again = try tx.repeatableEnrolment(
                         digest: digest, publicKey: publicKey.line, since: now - Self.repeatWindow, at: now)
                 {
                     token = again.token
+                    replaced = again.key
                     _ = try tx.revokeAgentKey(again.key, of: again.token.machine, at: now)
                     revoked = try tx.revokeTunnelKeys(broughtBy: again.key, at: now).map(\.fingerprint)
                 }
@@ -133,12 +135,20 @@ public struct EnrolmentService: Sendable {
                         "machine.enrolled", tenant: machine.tenant, subject: "machine:\(machine.id)", source: source,
                         at: now,
                         details: [("enrolment", token.id.text), ("agent_key", key.id.text)]))
-                return (machine, key, revoked)
+                return (machine, key, replaced, revoked)
+            }
+            if let replaced {
+                // Used a moment ago, it is in the cache while the store doesn't know of its use yet.
+                dependencies.credentials.drop { $0.usesAgentKey(replaced) }
             }
             await dependencies.cut(keys: revoked)
             return (machine, key, minted.text)
         } catch ControlError.enrolmentRefused {
             throw refused("unknown-used-or-expired", source)
+        } catch let error as StoreError {
+            dependencies.keys.dropAll()
+            dependencies.credentials.dropAll()
+            throw error
         }
     }
 

@@ -32,7 +32,7 @@ public final class PortPool: Sendable {
 
     /// Marks a free port as held and returns it; nil when every port is held or rests. Round robin, so that a freed port
     /// comes back as late as the range allows.
-    func take(for tenant: ID<Tenant>, at now: Timestamp) -> Int? {
+    package func take(for tenant: ID<Tenant>, at now: Timestamp) -> Int? {
         state.withLock { state in
             for _ in 0..<range.count {
                 let port = state.next
@@ -50,7 +50,7 @@ public final class PortPool: Sendable {
     }
 
     /// Gives back a port that `take` marked and that was not leased after all.
-    func giveBack(_ port: Int) {
+    package func giveBack(_ port: Int) {
         state.withLock { _ = $0.held.remove(port) }
     }
 

@@ -64,6 +64,11 @@ public struct RegistrationService: Sendable {
             let candidate = keeps ? nil : dependencies.ports.take(for: tenant, at: now)
             if !keeps {
                 guard let candidate else { throw ControlError.leaseRangeFull }
+                if refusedPorts.contains(candidate) {
+                    // Once round: what is left is held by strangers.
+                    dependencies.ports.giveBack(candidate)
+                    throw ControlError.leaseRangeFull
+                }
                 if let holder = dependencies.effects.holder(dependencies.ports.address, candidate) {
                     try await noteHeld(candidate, by: holder, at: now)
                     dependencies.ports.giveBack(candidate)

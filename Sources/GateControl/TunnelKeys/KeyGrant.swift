@@ -46,12 +46,14 @@ public struct KeyGrant: Hashable, Sendable {
     public let reach: Reach
     /// The machines whose ports the line names; ending one of their leases ends this key's connections.
     public let machines: [ID<Machine>]
+    /// Machines the key may reach that hold no port now: once one does, the line is written anew.
+    public let awaited: Set<ID<Machine>>
     /// No login after this.
     public let loginUntil: Timestamp
 
     public init(
         key: ID<TunnelKey>, tenant: ID<Tenant>, fingerprint: String, publicKey: String, reach: Reach,
-        machines: [ID<Machine>], loginUntil: Timestamp
+        machines: [ID<Machine>], awaited: Set<ID<Machine>> = [], loginUntil: Timestamp
     ) {
         self.key = key
         self.tenant = tenant
@@ -59,6 +61,7 @@ public struct KeyGrant: Hashable, Sendable {
         self.publicKey = publicKey
         self.reach = reach
         self.machines = machines
+        self.awaited = awaited
         self.loginUntil = loginUntil
     }
 }

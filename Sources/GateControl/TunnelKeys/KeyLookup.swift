@@ -78,6 +78,7 @@ extension Transaction {
         let reach: KeyGrant.Reach
         var until = key.loginUntil
         var machines: [ID<Machine>] = []
+        var awaited: Set<ID<Machine>> = []
         switch key.purpose {
         case .control:
             reach = .control
@@ -91,13 +92,15 @@ extension Transaction {
             until = min(until, lease.expiresAt)
             machines = [machine]
         case .jump:
-            let leases = try leases(of: self.reach(of: key.id), on: gateway).filter { $0.expiresAt > now }
+            let reachable = try self.reach(of: key.id)
+            let leases = try leases(of: reachable, on: gateway).filter { $0.expiresAt > now }
             guard !leases.isEmpty else { return nil }
             reach = .jump(leases.map { GatePort(address: $0.address, port: $0.port) })
             machines = leases.map(\.machine)
+            awaited = Set(reachable).subtracting(machines)
         }
         return KeyGrant(
             key: key.id, tenant: key.tenant, fingerprint: key.fingerprint, publicKey: key.publicKey, reach: reach,
-            machines: machines, loginUntil: until)
+            machines: machines, awaited: awaited, loginUntil: until)
     }
 }

@@ -32,7 +32,7 @@ public final class KeyTable: Sendable {
         var askers: [String: Set<SSHProcess>] = [:]
     }
 
-    enum Answer {
+    package enum Answer {
         case grant(KeyGrant)
         case miss(epoch: UInt64)
     }
@@ -43,7 +43,7 @@ public final class KeyTable: Sendable {
     public init(limit: Int = 100_000) { self.limit = limit }
 
     /// Registers the process and answers from memory if that is allowed, in one step.
-    func ask(_ fingerprint: String, by process: SSHProcess?, source: String, at now: Timestamp) -> Answer {
+    package func ask(_ fingerprint: String, by process: SSHProcess?, source: String, at now: Timestamp) -> Answer {
         state.withLock { state in
             if let process {
                 state.live[process, default: Live(source: source, startedAt: now)].fingerprints.insert(fingerprint)
@@ -58,7 +58,7 @@ public final class KeyTable: Sendable {
     }
 
     /// Keeps the answer of a read begun after `ask`; false when something was revoked meanwhile: then read again.
-    func fill(_ grant: KeyGrant, by process: SSHProcess?, epoch: UInt64) -> Bool {
+    package func fill(_ grant: KeyGrant, by process: SSHProcess?, epoch: UInt64) -> Bool {
         state.withLock { state in
             guard state.epoch == epoch else { return false }
             if state.grants.count >= limit { state.grants.removeAll(keepingCapacity: true) }
@@ -68,10 +68,8 @@ public final class KeyTable: Sendable {
         }
     }
 
-    func epoch() -> UInt64 { state.withLock { $0.epoch } }
-
     /// The process asked for a key that isn't one: it holds nothing that could be revoked.
-    func forget(_ fingerprint: String, by process: SSHProcess) {
+    package func forget(_ fingerprint: String, by process: SSHProcess) {
         state.withLock { state in
             state.live[process]?.fingerprints.remove(fingerprint)
             if state.live[process]?.fingerprints.isEmpty == true { state.live[process] = nil }
@@ -117,7 +115,7 @@ public final class KeyTable: Sendable {
     }
 
     /// Raises the epoch, drops these grants and those that name these machines, and returns the processes to end.
-    func revoke(fingerprints: [String], machines: [ID<Machine>]) -> [SSHProcess] {
+    package func revoke(fingerprints: [String], machines: [ID<Machine>]) -> [SSHProcess] {
         state.withLock { state in
             state.epoch += 1
             var doomed: Set<SSHProcess> = []
@@ -137,15 +135,18 @@ public final class KeyTable: Sendable {
     }
 
     /// Drops cached lines that name these machines without ending anything: their port or its end changed.
-    func refresh(machines: Set<ID<Machine>>) {
+    package func refresh(machines: Set<ID<Machine>>) {
         state.withLock { state in
             state.epoch += 1
-            state.grants = state.grants.filter { !$0.value.machines.contains(where: machines.contains) }
+            state.grants = state.grants.filter {
+                !$0.value.machines.contains(where: machines.contains)
+                    && $0.value.awaited.isDisjoint(with: machines)
+            }
         }
     }
 
     /// After a commit whose outcome is unknown: nothing cached may answer.
-    func dropAll() {
+    package func dropAll() {
         state.withLock { state in
             state.epoch += 1
             state.grants.removeAll(keepingCapacity: true)

@@ -1,0 +1,40 @@
+import GateModel
+import GateTesting
+import Testing
+
+@Suite struct IDTests {
+    @Test func `random ids are different and say version 4, variant 10`() {
+        let ids = (0..<1_000).map { _ in ID<Machine>.random().text }
+        #expect(Set(ids).count == ids.count)
+        for id in ids {
+            let characters = Array(id)
+            #expect(characters.count == 36)
+            #expect(characters[14] == "4")
+            #expect("89ab".contains(characters[19]))
+            #expect(ID<Machine>(id)?.text == id)
+        }
+    }
+
+    @Test func `the same generator gives the same id`() {
+        var (first, second) = (SeededGenerator(7), SeededGenerator(7))
+        #expect(ID<Machine>.random(using: &first) == ID<Machine>.random(using: &second))
+    }
+
+    @Test func `upper case is folded`() throws {
+        let id = try #require(ID<Machine>("0189ABCD-ef01-4ABC-8DEF-0123456789AB"))
+        #expect(id.text == "0189abcd-ef01-4abc-8def-0123456789ab")
+        #expect(id == ID<Machine>(id.text))
+        #expect("\(id)" == id.text)
+    }
+
+    @Test(arguments: [
+        "", "0189abcd", "0189abcdef014abc8def0123456789ab", "{189abcd-ef01-4abc-8def-0123456789ab}",
+        "0189abcd-ef01-4abc-8def-0123456789a", "0189abcd-ef01-4abc-8def-0123456789abc",
+        "0189abcd-ef01-4abc-8def-0123456789ag", "0189abcd_ef01-4abc-8def-0123456789ab",
+        "0189abc--ef01-4abc-8def-0123456789ab", "0189abcd-ef01-4abc-8def-0123456789\u{0}b",
+        "0189abcd-ef01-4abc-8def-01234567é9a", " 189abcd-ef01-4abc-8def-0123456789ab",
+    ])
+    func `what is not a UUID in its canonical form is refused`(text: String) {
+        #expect(ID<Machine>(text) == nil)
+    }
+}
