@@ -95,7 +95,8 @@ public actor AgentRuntime {
     private func hostKeys() async -> [SSHHostKey] {
         if let scanned, !scanned.keys.isEmpty, .now - scanned.at < Self.scanLifetime { return scanned.keys }
         let keys = await HostKeyScan.keys(of: settings.target, tools: tools)
-        if keys.isEmpty {
+        // Once for each time it goes away: this is asked again at every attempt.
+        if keys.isEmpty, scanned?.keys.isEmpty != true {
             log.warning(
                 "no sshd answers at the target: people can't check whom they reach until the next registration",
                 metadata: ["gate.target": "\(settings.target)"])

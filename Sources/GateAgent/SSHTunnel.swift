@@ -66,7 +66,10 @@ public struct ProcessRecord: Codable, Sendable, Equatable {
     public static func endOrphan(in state: StateDirectory) async -> Bool {
         guard let record = try? read(from: state) else { return false }
         defer { unlink(state.processFile) }
-        guard record.isRunning else { return false }
+        guard record.isRunning, let process = ProcessIdentity(pid: record.pid) else { return false }
+        // In a copied state directory the record names the ssh of the agent that it was copied from: that one lives,
+        // and who gives way is for the gateway to say.
+        guard process.parent?.command != "tidegate-agent" else { return false }
         return await ProcessEnding.end(group: record.pid, startTime: record.startTime, grace: .seconds(1))
     }
 }
