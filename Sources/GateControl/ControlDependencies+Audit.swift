@@ -25,8 +25,10 @@ extension ControlDependencies {
 
     /// Drops what the caches knew of these keys and machines, then ends the connections they hold. Call it after the
     /// commit, and also when the outcome of a commit is unknown: dropping too much costs one read.
-    func cut(keys fingerprints: [String] = [], machines: [ID<Machine>] = []) async {
-        let processes = keys.revoke(fingerprints: fingerprints, machines: machines)
+    func cut(
+        keys fingerprints: [String] = [], machines: [ID<Machine>] = [], agentKeys: [ID<AgentKey>] = []
+    ) async {
+        let processes = keys.revoke(fingerprints: fingerprints, machines: machines, agentKeys: agentKeys)
         await effects.keysChanged()
         guard !processes.isEmpty else { return }
         await effects.end(processes)

@@ -47,6 +47,12 @@ extension Request {
         }
     }
 
+    /// For a route that takes no fields: no body, or an empty JSON object.
+    func requireEmptyBody() async throws {
+        guard headers[.contentLength].flatMap(Int.init) ?? 0 > 0 || headers[.transferEncoding] != nil else { return }
+        _ = try await decode(EmptyRequest.self)
+    }
+
     private var tooLarge: Problem { Problem(.bodyTooLarge, "The body is larger than 1 MiB.") }
 
     /// 400 for a query parameter the route doesn't read: a misspelt filter must not seem to have filtered.
@@ -59,6 +65,11 @@ extension Request {
                     : "Unknown query parameter; known are: \(names.sorted().joined(separator: ", ")).")
         }
     }
+}
+
+/// An object without fields.
+private struct EmptyRequest: WireRequest {
+    static let fieldNames: [String] = []
 }
 
 /// The names at the top of a JSON object; a body that isn't an object is refused.

@@ -46,7 +46,8 @@ public actor AuthorizedKeysFile {
             try PrivateFile.write(lines.map { $0 + "\n" }.joined(), to: path)
         } catch {
             // Fail closed: a line that should be gone must not stay because the new file couldn't be written.
-            logger.error("the authorized_keys file could not be written; it is emptied", metadata: ["error": "\(error)"])
+            logger.error(
+                "the authorized_keys file could not be written; it is emptied", metadata: ["error": "\(error)"])
             try? PrivateFile.write("", to: path)
         }
     }

@@ -68,7 +68,7 @@ public struct ExternalSSHD: Sendable {
         }
         var faults: [String] = []
         func require(_ name: String, _ allowed: Set<String>, _ reason: String) {
-            guard let value = values[name] else { return }
+            let value = values[name] ?? "unknown"
             if !allowed.contains(value) {
                 faults.append("\(name) is \(value), must be \(allowed.sorted().joined(separator: " or ")): \(reason)")
             }
@@ -79,16 +79,24 @@ public struct ExternalSSHD: Sendable {
         require("permittunnel", ["no"], "no key line can confine tun devices")
         require("authenticationmethods", ["publickey"], "any other method goes around the gateway")
         require("trustedusercakeys", ["none"], "certificates go around the gateway")
-        require("unusedconnectiontimeout", ["none"], "an idle reverse tunnel would be cut")
+        if settings.version.hasUnusedConnectionTimeout {
+            require("unusedconnectiontimeout", ["none", "0"], "an idle reverse tunnel would be cut")
+        }
+        if settings.version.hasPerSourcePenalties {
+            require("persourcepenalties", ["no"], "one machine's failed logins would lock out all behind its address")
+        }
         if values["maxsessions"] != "0", (values["forcecommand"] ?? "none") == "none" {
-            faults.append("maxsessions is not 0 and there is no forcecommand: a key line would be the only fence against commands")
+            faults.append(
+                "maxsessions is not 0 and there is no forcecommand: a key line would be the only fence against commands"
+            )
         }
         if case .helper(let path, _, let user) = settings.keySource {
             if values["authorizedkeyscommand"]?.hasPrefix(path + " ") != true {
                 faults.append("authorizedkeyscommand is \(values["authorizedkeyscommand"] ?? "none"), must be \(path)")
             }
             if values["authorizedkeyscommanduser"] != user {
-                faults.append("authorizedkeyscommanduser is \(values["authorizedkeyscommanduser"] ?? "none"), must be \(user)")
+                faults.append(
+                    "authorizedkeyscommanduser is \(values["authorizedkeyscommanduser"] ?? "none"), must be \(user)")
             }
         }
         return faults

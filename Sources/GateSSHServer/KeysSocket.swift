@@ -61,10 +61,15 @@ public final class KeysSocket: Service {
             throw error
         }
         let all = channels
-        await withGracefulShutdownHandler {
-            for channel in all { try? await channel.closeFuture.get() }
-        } onGracefulShutdown: {
-            for channel in all { channel.close(promise: nil) }
+        let close: @Sendable () -> Void = { for channel in all { channel.close(promise: nil) } }
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                for channel in all { try? await channel.closeFuture.get() }
+            } onGracefulShutdown: {
+                close()
+            }
+        } onCancel: {
+            close()
         }
         for path in paths { unlink(path) }
         try? await pool.shutdownGracefully()
@@ -98,18 +103,20 @@ public final class KeysSocket: Service {
     fileprivate func end() { conversations.withLock { $0 -= 1 } }
 
     /// The answer to one request, `+LINE`, `-` (no such key) or `!` (could not ask).
-    fileprivate func answer(_ request: String, peer: UnixSocketPeer, on loop: any EventLoop) -> EventLoopFuture<String> {
+    fileprivate func answer(_ request: String, peer: UnixSocketPeer, on loop: any EventLoop) -> EventLoopFuture<String>
+    {
         let words = request.split(separator: " ")
         guard peer.uid == helperUID, words.count >= 3, words[0] == "lookup", words[1] == settings.loginUser,
-            let fingerprint = SSHFingerprint(words[2]), let process = sshd(asking: peer.pid)
+            let fingerprint = SSHFingerprint(words[2]), let (process, source) = sshd(asking: peer.pid)
         else { return loop.makeSucceededFuture("-") }
-        let source = "sshd"
         if let grant = lookup.remembered(fingerprint.rawValue, process: process, source: source) {
             return loop.makeSucceededFuture(line(grant, process: process, source: source))
         }
         return pool.runIfActive(eventLoop: loop) { [self] in
             do {
-                guard let grant = try lookup.grant(for: fingerprint.rawValue, process: process, source: source) else { return "-" }
+                guard let grant = try lookup.grant(for: fingerprint.rawValue, process: process, source: source) else {
+                    return "-"
+                }
                 return line(grant, process: process, source: source)
             } catch {
                 return "!"
@@ -123,22 +130,24 @@ public final class KeysSocket: Service {
             journal?.opened(process, grant: grant, source: source)
             return "+" + line
         } catch {
-            logger.error("a key line could not be written", metadata: ["error": "\(error)", "gate.key.id": "\(grant.key)"])
+            logger.error(
+                "a key line could not be written", metadata: ["error": "\(error)", "gate.key.id": "\(grant.key)"])
             return "!"
         }
     }
 
     /// The sshd that started the helper, read from /proc while the helper still waits for its answer.
-    private func sshd(asking helper: Int32) -> SSHProcess? {
+    private func sshd(asking helper: Int32) -> (process: SSHProcess, source: String)? {
         guard let stat = ProcessStat(pid: helper) else { return nil }
         switch parent {
-        case .started(let acceptor): return acceptor.process(pid: stat.parent)
+        case .started(let acceptor): return acceptor.connection(pid: stat.parent)
         case .system(let uid):
             // The effective user id is the helper's during the lookup; the real one is sshd's own.
             guard let sshd = ProcessIdentity(pid: stat.parent), isSSHDCommand(sshd.command), sshd.realUID == uid,
                 sshd.leadsGroup, sshd.startTime <= stat.startTime
             else { return nil }
-            return SSHProcess(pid: sshd.pid, startTime: sshd.startTime)
+            // The system's sshd tells its helper no address before OpenSSH 9.4.
+            return (SSHProcess(pid: sshd.pid, startTime: sshd.startTime), "sshd")
         }
     }
 }

@@ -20,11 +20,15 @@ final class ListeningPort: Sendable {
         }
         defer { freeaddrinfo(found) }
         let descriptor = socket(
-            info.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-        guard descriptor >= 0 else { throw Fault(description: "--ssh-listen: no socket: \(String(cString: strerror(errno)))") }
+            info.pointee.ai_family,
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else {
+            throw Fault(description: "--ssh-listen: no socket: \(String(cString: strerror(errno)))")
+        }
         var yes: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        guard bind(descriptor, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0, listen(descriptor, 1_024) == 0 else {
+        guard bind(descriptor, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0, listen(descriptor, 1_024) == 0
+        else {
             let reason = String(cString: strerror(errno))
             close(descriptor)
             throw Fault(description: "--ssh-listen \(host):\(port): \(reason)")

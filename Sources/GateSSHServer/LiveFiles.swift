@@ -22,7 +22,8 @@ struct LiveFiles: Sendable {
     func all() -> [SSHProcess] {
         namesInFolder(folder).compactMap { name in
             let parts = name.split(separator: ".")
-            guard parts.count == 3, let pid = Int32(parts[0]), let start = UInt64(parts[1]), parts[2] == ProcessIdentity.bootID
+            guard parts.count == 3, let pid = Int32(parts[0]), let start = UInt64(parts[1]),
+                parts[2] == ProcessIdentity.bootID
             else {
                 unlink("\(folder)/\(name)")
                 return nil

@@ -21,7 +21,7 @@ public final class SSHAcceptor: Service {
     private let refusals: RefusalLog
     private let canDecide: @Sendable () -> Bool
     private let logger: Logger
-    private let children = Mutex<[Int32: SSHProcess]>([:])
+    private let children = Mutex<[Int32: (process: SSHProcess, source: String)]>([:])
     private let isStopping = Mutex(false)
     /// Looks at keys, which may read the store: not on the thread that reads every log.
     private let work = DispatchQueue(label: "tidegate.ssh.logins", attributes: .concurrent)
@@ -52,18 +52,22 @@ public final class SSHAcceptor: Service {
         return (running, waiting, children.withLock { $0.count })
     }
 
-    /// The connection whose sshd has this pid, if this process started it and it still runs.
-    public func process(pid: Int32) -> SSHProcess? { children.withLock { $0[pid] } }
+    /// The connection whose sshd has this pid and where it comes from, if this process started it and it still runs.
+    public func connection(pid: Int32) -> (process: SSHProcess, source: String)? { children.withLock { $0[pid] } }
 
     public func run() async throws {
-        await withGracefulShutdownHandler {
-            await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-                DispatchQueue(label: "tidegate.ssh.accept").async {
-                    self.acceptLoop()
-                    done.resume()
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+                    DispatchQueue(label: "tidegate.ssh.accept").async {
+                        self.acceptLoop()
+                        done.resume()
+                    }
                 }
+            } onGracefulShutdown: {
+                self.isStopping.withLock { $0 = true }
             }
-        } onGracefulShutdown: {
+        } onCancel: {
             self.isStopping.withLock { $0 = true }
         }
     }
@@ -108,25 +112,37 @@ public final class SSHAcceptor: Service {
         defer { close(arrival.descriptor) }
         do {
             let log = try DescriptorPair.pipe()
+            // Under the lock: the helper's question can't arrive before its sshd is known.
             let child: ChildProcess
             do {
                 defer { close(log.second) }
-                child = try ChildProcess.spawn(
-                    path: settings.program, arguments: ["-i", "-e", "-f", settings.configurationPath],
-                    environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"],
-                    descriptors: [0: arrival.descriptor, 1: arrival.descriptor, 2: log.second])
+                child = try children.withLock { children in
+                    let child = try ChildProcess.spawn(
+                        path: settings.program, arguments: ["-i", "-e", "-f", settings.configurationPath],
+                        environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"],
+                        descriptors: [0: arrival.descriptor, 1: arrival.descriptor, 2: log.second])
+                    let process = SSHProcess(pid: child.pid, startTime: child.startTime)
+                    children[child.pid] = (process, arrival.source)
+                    return child
+                }
             } catch {
                 close(log.first)
                 throw error
             }
             let process = SSHProcess(pid: child.pid, startTime: child.startTime)
             files.add(process)
-            children.withLock { $0[child.pid] = process }
             let place = Place()
-            _ = try FileDescriptorLines(descriptor: log.first, maxLength: 1_024) { line in
-                self.read(line, of: process, source: arrival.source, place: place)
-            }
             child.onExit { _ in self.exited(process, source: arrival.source, place: place) }
+            do {
+                _ = try FileDescriptorLines(descriptor: log.first, maxLength: 1_024) { line in
+                    self.read(line, of: process, source: arrival.source, place: place)
+                }
+            } catch {
+                // Without its log nobody would know who logged in.
+                logger.error("sshd's log can't be read; the connection is ended", metadata: ["error": "\(error)"])
+                close(log.first)
+                child.signalGroup(SIGTERM)
+            }
         } catch {
             logger.error("sshd could not be started", metadata: ["error": "\(error)"])
             leave(arrival.source)
@@ -145,7 +161,9 @@ public final class SSHAcceptor: Service {
     }
 
     private func read(_ line: String, of process: SSHProcess, source: String, place: Place) {
-        logger.debug("sshd", metadata: ["gate.pid": "\(process.pid)", "gate.source": "\(source)", "gate.line": "\(printable(line))"])
+        logger.debug(
+            "sshd",
+            metadata: ["gate.pid": "\(process.pid)", "gate.source": "\(source)", "gate.line": "\(printable(line))"])
         guard case .accepted(_, let fingerprint) = ConnectionLogLine(line) else { return }
         work.async {
             self.loggedIn(process, fingerprint: fingerprint, source: source)
@@ -156,12 +174,14 @@ public final class SSHAcceptor: Service {
     /// Looks once more whether the key may be used. With the helper this is a second fence; with an authorized_keys file it is
     /// where the process becomes known to revocation.
     private func loggedIn(_ process: SSHProcess, fingerprint: String, source: String) {
-        let grant = try? lookup.grant(for: fingerprint, process: process, source: source)
+        let verdict = Result { try lookup.grant(for: fingerprint, process: process, source: source) }
         keys.loggedIn(process, with: fingerprint)
-        guard let grant else {
+        guard case .success(let grant?) = verdict else {
             logger.warning(
-                "a login whose key is gone is ended",
-                metadata: ["gate.pid": "\(process.pid)", "gate.source": "\(source)", "gate.fingerprint": "\(fingerprint)"])
+                "a login is ended: its key is gone, or could not be asked about",
+                metadata: [
+                    "gate.pid": "\(process.pid)", "gate.source": "\(source)", "gate.fingerprint": "\(fingerprint)",
+                ])
             Task { await self.ending.end([process]) }
             return
         }
@@ -185,11 +205,14 @@ public final class SSHAcceptor: Service {
             self.files.remove(process)
             if wasKnown { self.journal.ended(process) }
         }
-        if place.release() { leave(source) }
+        // Starting the next one is work for another thread than the one that reaps all children.
+        if place.release() { work.async { self.leave(source) } }
     }
 }
 
 /// Log text of sshd holds what strangers sent, user names among it.
 private func printable(_ line: String) -> String {
-    String(String.UnicodeScalarView(line.unicodeScalars.prefix(1_024).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 }))
+    String(
+        String.UnicodeScalarView(
+            line.unicodeScalars.prefix(1_024).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 }))
 }

@@ -73,10 +73,16 @@ public struct SSHDConfiguration: Sendable {
             lines += ["UsePAM no"]
         }
         if settings.version.hasUnusedConnectionTimeout {
-            lines += ["# An idle reverse tunnel has a listener and no channel: a timeout would cut it.", "UnusedConnectionTimeout none"]
+            lines += [
+                "# An idle reverse tunnel has a listener and no channel: a timeout would cut it.",
+                "UnusedConnectionTimeout none",
+            ]
         }
         if settings.version.hasPerSourcePenalties {
-            lines += ["# A fleet behind one address would lock itself out; the gateway paces and counts by itself.", "PerSourcePenalties no"]
+            lines += [
+                "# A fleet behind one address would lock itself out; the gateway paces and counts by itself.",
+                "PerSourcePenalties no",
+            ]
         }
         text = lines.joined(separator: "\n") + "\n"
     }

@@ -14,7 +14,9 @@ public struct SSHDProgram: Sendable {
     public static func find(_ path: String?) async throws -> SSHDProgram {
         let candidates = path.map { [$0] } ?? ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
         guard let found = candidates.first(where: { isExecutable($0) }) else {
-            throw Fault(description: "No sshd at \(candidates.joined(separator: ", ")): install openssh-server, or name it with --sshd.")
+            throw Fault(
+                description:
+                    "No sshd at \(candidates.joined(separator: ", ")): install openssh-server, or name it with --sshd.")
         }
         // Old versions know no -V: they print their version with the usage and fail.
         let run = try await ProcessRun.run(found, arguments: ["-V"], environment: ["PATH": "/usr/bin:/bin"])
@@ -23,7 +25,8 @@ public struct SSHDProgram: Sendable {
             throw Fault(description: "\(found) does not say which OpenSSH it is.")
         }
         guard version >= .oldestSupported else {
-            throw Fault(description: "OpenSSH \(version) is too old; \(OpenSSHVersion.oldestSupported) or newer is needed.")
+            throw Fault(
+                description: "OpenSSH \(version) is too old; \(OpenSSHVersion.oldestSupported) or newer is needed.")
         }
         return SSHDProgram(path: found, version: version)
     }
@@ -33,7 +36,9 @@ public struct SSHDProgram: Sendable {
         let run = try await ProcessRun.run(
             path, arguments: ["-t", "-f", configuration], environment: ["PATH": "/usr/bin:/bin"])
         guard run.status.isSuccess else {
-            throw Fault(description: "sshd refuses \(configuration): \(String(decoding: run.error.prefix(2_000), as: UTF8.self))")
+            throw Fault(
+                description:
+                    "sshd refuses \(configuration): \(String(decoding: run.error.prefix(2_000), as: UTF8.self))")
         }
     }
 }

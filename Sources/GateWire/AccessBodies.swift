@@ -48,6 +48,18 @@ public struct TokenBody: Codable, Sendable, Equatable {
         self.revokedAt = revokedAt
     }
 
+    /// Absent facts are `null`; a secret is there once or not at all.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(id, forKey: .id)
+        try values.encode(label, forKey: .label)
+        try values.encode(createdAt, forKey: .createdAt)
+        try values.encode(expiresAt, forKey: .expiresAt)
+        try values.encode(lastUsedAt, forKey: .lastUsedAt)
+        try values.encode(revokedAt, forKey: .revokedAt)
+        try values.encodeIfPresent(token, forKey: .token)
+    }
+
     enum CodingKeys: String, CodingKey {
         case id, token, label
         case createdAt = "created_at"

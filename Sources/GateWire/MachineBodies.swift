@@ -193,6 +193,18 @@ public struct EnrolmentBody: Codable, Sendable, Equatable {
         self.command = command
     }
 
+    /// Absent facts are `null`; a secret is there once or not at all.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(id, forKey: .id)
+        try values.encode(createdAt, forKey: .createdAt)
+        try values.encode(expiresAt, forKey: .expiresAt)
+        try values.encode(consumedAt, forKey: .consumedAt)
+        try values.encode(revokedAt, forKey: .revokedAt)
+        try values.encodeIfPresent(token, forKey: .token)
+        try values.encodeIfPresent(command, forKey: .command)
+    }
+
     enum CodingKeys: String, CodingKey {
         case id, token, command
         case createdAt = "created_at"
@@ -243,6 +255,17 @@ public struct AgentKeyBody: Codable, Sendable, Equatable {
         self.createdAt = createdAt
         self.lastUsedAt = lastUsedAt
         self.revokedAt = revokedAt
+    }
+
+    /// Absent facts are `null`; a secret is there once or not at all.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(id, forKey: .id)
+        try values.encode(machineID, forKey: .machineID)
+        try values.encode(createdAt, forKey: .createdAt)
+        try values.encode(lastUsedAt, forKey: .lastUsedAt)
+        try values.encode(revokedAt, forKey: .revokedAt)
+        try values.encodeIfPresent(key, forKey: .key)
     }
 
     enum CodingKeys: String, CodingKey {

@@ -46,6 +46,16 @@ public struct ReachableMachineBody: Codable, Sendable, Equatable {
         self.lease = lease
     }
 
+    /// Absent facts are `null`, never left out.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(id, forKey: .id)
+        try values.encode(agentID, forKey: .agentID)
+        try values.encode(name, forKey: .name)
+        try values.encode(hostKeys, forKey: .hostKeys)
+        try values.encode(lease, forKey: .lease)
+    }
+
     enum CodingKeys: String, CodingKey {
         case id, name, lease
         case agentID = "agent_id"
@@ -81,6 +91,21 @@ public struct TunnelKeyBody: Codable, Sendable, Equatable {
         self.loginUntil = loginUntil
         self.connectionUntil = connectionUntil
         self.revokedAt = revokedAt
+    }
+
+    /// Absent facts are `null`, never left out.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(id, forKey: .id)
+        try values.encode(purpose, forKey: .purpose)
+        try values.encode(fingerprint, forKey: .fingerprint)
+        try values.encode(publicKey, forKey: .publicKey)
+        try values.encode(label, forKey: .label)
+        try values.encode(machines, forKey: .machines)
+        try values.encode(createdAt, forKey: .createdAt)
+        try values.encode(loginUntil, forKey: .loginUntil)
+        try values.encode(connectionUntil, forKey: .connectionUntil)
+        try values.encode(revokedAt, forKey: .revokedAt)
     }
 
     enum CodingKeys: String, CodingKey {

@@ -12,7 +12,9 @@ struct AdminSocket {
     /// A fresh secret at each start. The secret keeps out a tunnel whose sshd runs as this same user.
     static func prepare(stateDirectory: String, tenant: ID<Tenant>) throws -> AdminSocket {
         let path = "\(stateDirectory)/admin.sock"
-        guard path.utf8.count <= 107 else { throw StartFault("state-dir: \(path) is longer than the 107 bytes of a socket's path") }
+        guard path.utf8.count <= 107 else {
+            throw StartFault("state-dir: \(path) is longer than the 107 bytes of a socket's path")
+        }
         let minted = MintedCredential(.adminSecret)
         do {
             try PrivateFile.write(Secret(minted.text.reveal() + "\n"), to: "\(stateDirectory)/admin.secret")

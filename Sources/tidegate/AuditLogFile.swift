@@ -62,7 +62,9 @@ struct AuditLogFile: Service {
         let start = lseek(file, 0, SEEK_END)
         var offset = 0
         while offset < bytes.count {
-            let count = bytes.withUnsafeBytes { write(file, $0.baseAddress?.advanced(by: offset), bytes.count - offset) }
+            let count = bytes.withUnsafeBytes {
+                write(file, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
+            }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
                 let reason = String(cString: strerror(errno))

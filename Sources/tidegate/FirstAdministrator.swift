@@ -10,7 +10,9 @@ struct FirstAdministrator {
     let settings: ServeSettings
     let logger: Logger
 
-    private var secretFile: String { "\(settings.stateDirectory)/setup-secret" }
+    static func secretFile(_ settings: ServeSettings) -> String { "\(settings.stateDirectory)/setup-secret" }
+
+    private var secretFile: String { Self.secretFile(settings) }
 
     func offer() async throws {
         guard try await setup.needsAdministrator() else {

@@ -26,6 +26,11 @@ struct GatewayRun {
 
     func run() async throws {
         let now: @Sendable () -> Timestamp = { SystemClock.now() }
+        // Whatever a setting gets wrong is said before anything is made.
+        if settings.ssh != .off {
+            _ = try await SSHPreparation.settings(
+                settings, folder: settings.stateDirectory, socket: nil, logger: quiet)
+        }
         let state = try StateDirectory(path: settings.stateDirectory)
         let database = try await StoreOpening.open(settings, now: now())
         let identity = try await StoreOpening.identity(database, now: now())
@@ -53,7 +58,7 @@ struct GatewayRun {
         let ssh = try await SSHSide.prepare(
             settings, dependencies: dependencies, database: database, health: health, effects: effects, logger: logger)
         let audit = AuditService(dependencies)
-        let setup = SetupService(dependencies)
+        let setup = SetupService(dependencies) { [settings] in unlink(FirstAdministrator.secretFile(settings)) }
         let facts = GatewayFacts(
             body: .init(
                 id: identity.gateway.text, version: TidegateVersion.text, publicURL: settings.publicURL,
@@ -72,21 +77,26 @@ struct GatewayRun {
                 logger.info(
                     "registered",
                     metadata: [
-                        "gate.machine.id": "\(machine.id)", "gate.agent.id": "\(machine.agentID)", "gate.source": "\(source)",
+                        "gate.machine.id": "\(machine.id)", "gate.agent.id": "\(machine.agentID)",
+                        "gate.source": "\(source)",
                         "gate.port": "\(lease.port)", "gate.generation": "\(lease.generation)",
                     ])
             })
-        let api = GatewayAPI(services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics)
+        let api = GatewayAPI(
+            services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics)
         let admin = try AdminSocket.prepare(stateDirectory: state.path, tenant: identity.tenant)
         warnAboutAddresses()
+
+        do {
+            try await FirstAdministrator(setup: setup, settings: settings, logger: logger).offer()
+        } catch {
+            throw StartFault("the first administrator's token or secret could not be written: \(error)")
+        }
 
         // Announced when all listeners stand: ready means reachable.
         let listeners = Countdown(2)
         let opened: @Sendable () async -> Void = {
             guard listeners.arrive() else { return }
-            do { try await FirstAdministrator(setup: setup, settings: settings, logger: logger).offer() } catch {
-                logger.error("the first administrator could not be offered", metadata: ["error": "\(error)"])
-            }
             health.started()
             logger.notice(
                 "ready",
@@ -117,7 +127,9 @@ struct GatewayRun {
             PeriodicWork(name: "hot state", interval: .seconds(2), runsAtEnd: true, logger: logger) {
                 try await hotState.flush(to: database, gateway: identity.gateway)
             },
-            PeriodicWork(name: "sweep", interval: .seconds(1), logger: logger) { try await LeaseSweep(dependencies).run() },
+            PeriodicWork(name: "sweep", interval: .seconds(1), logger: logger) {
+                try await LeaseSweep(dependencies).run()
+            },
             PeriodicWork(name: "store probe", interval: .milliseconds(500), logger: logger) {
                 let isReachable = (try? database.readNow { tx in try tx.firstGateway() != nil }) ?? false
                 health.store(isReachable: isReachable)
@@ -150,14 +162,22 @@ struct GatewayRun {
     }
 
     private func warnAboutAddresses() {
-        if settings.sshPublic.host != settings.sshListen.host, settings.sshListen.isWildcard, settings.sshPublic == settings.sshListen.asSeen {
-            logger.warning("ssh-public isn't set: agents are told to connect to loopback", metadata: ["gate.ssh.public": "\(settings.sshPublic.text)"])
+        if settings.sshPublic.host != settings.sshListen.host, settings.sshListen.isWildcard,
+            settings.sshPublic == settings.sshListen.asSeen
+        {
+            logger.warning(
+                "ssh-public isn't set: agents are told to connect to loopback",
+                metadata: ["gate.ssh.public": "\(settings.sshPublic.text)"])
         }
         if settings.leaseAddress != "127.0.0.1", settings.leaseAddress != "::1" {
-            logger.warning("leased ports are bound beyond loopback: whoever reaches them reaches the machines' sshd", metadata: ["gate.address": "\(settings.leaseAddress)"])
+            logger.warning(
+                "leased ports are bound beyond loopback: whoever reaches them reaches the machines' sshd",
+                metadata: ["gate.address": "\(settings.leaseAddress)"])
         }
         if settings.tls == nil, !settings.listen.host.hasPrefix("127."), settings.listen.host != "::1" {
-            logger.warning("the API speaks plain http beyond loopback: agents and clients refuse that; give --tls-certificate and --tls-key, or put a proxy before it", metadata: ["gate.listen": "\(settings.listen.text)"])
+            logger.warning(
+                "the API speaks plain http beyond loopback: agents and clients refuse that; give --tls-certificate and --tls-key, or put a proxy before it",
+                metadata: ["gate.listen": "\(settings.listen.text)"])
         }
     }
 
@@ -181,12 +201,18 @@ private func gauges(
         ("tidegate_store_commits_total", "Durable commits; one may hold many changes.", Double(commits.commits)),
         ("tidegate_store_changes_total", "Changes committed.", Double(commits.jobs)),
         ("tidegate_leases", "Ports leased to machines.", Double(dependencies.ports.heldCount)),
-        ("tidegate_ssh_processes", "sshd processes that asked for a key and still run.", Double(dependencies.keys.processes.count)),
+        (
+            "tidegate_ssh_processes", "sshd processes that asked for a key and still run.",
+            Double(dependencies.keys.processes.count)
+        ),
         ("tidegate_refusals_total", "Refused credentials, keys and connections.", Double(dependencies.refusals.total)),
     ]
     if let counts = ssh.acceptor?.counts {
         gauges += [
-            ("tidegate_ssh_unauthenticated", "SSH connections that haven't logged in yet.", Double(counts.unauthenticated)),
+            (
+                "tidegate_ssh_unauthenticated", "SSH connections that haven't logged in yet.",
+                Double(counts.unauthenticated)
+            ),
             ("tidegate_ssh_waiting", "SSH connections waiting for a place.", Double(counts.waiting)),
             ("tidegate_ssh_children", "sshd processes started by this gateway process.", Double(counts.children)),
         ]

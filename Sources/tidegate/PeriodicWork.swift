@@ -25,7 +25,8 @@ struct PeriodicWork: Service {
         } catch is CancellationError {
             return
         } catch {
-            logger.warning("periodic work failed; it is tried again", metadata: ["gate.work": "\(name)", "error": "\(error)"])
+            logger.warning(
+                "periodic work failed; it is tried again", metadata: ["gate.work": "\(name)", "error": "\(error)"])
         }
     }
 }

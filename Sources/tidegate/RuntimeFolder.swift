@@ -18,7 +18,9 @@ struct RuntimeFolder: Sendable {
     /// /run: the helper's user can't pass through the state directory.
     static func prepare(stateDirectory: String, gateway: String, isRoot: Bool) throws -> RuntimeFolder {
         let own = "\(stateDirectory)/keys.sock"
-        guard own.utf8.count <= 107 else { throw StartFault("state-dir: \(own) is longer than the 107 bytes of a socket's path") }
+        guard own.utf8.count <= 107 else {
+            throw StartFault("state-dir: \(own) is longer than the 107 bytes of a socket's path")
+        }
         guard isRoot, let group = UserAccount(name: SSHPreparation.helperUser)?.gid else {
             return RuntimeFolder(sockets: [own], lock: nil)
         }

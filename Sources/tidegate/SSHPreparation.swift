@@ -20,10 +20,15 @@ struct SSHPreparation: Sendable {
     var dropIn: String { ExternalSSHD(settings).dropIn }
 
     /// `socket`: where the helper asks; nil to name the usual place.
-    static func settings(_ serve: ServeSettings, folder: String, socket: String?, logger: Logger) async throws -> SSHPreparation {
+    static func settings(_ serve: ServeSettings, folder: String, socket: String?, logger: Logger) async throws
+        -> SSHPreparation
+    {
         let program: SSHDProgram
         do { program = try await SSHDProgram.find(serve.sshd) } catch { throw StartFault("\(error)") }
         let isRoot = geteuid() == 0
+        if serve.ssh == .external, !isRoot {
+            throw StartFault("ssh external: only root can end connections of the system's sshd; start as root")
+        }
         guard let me = UserAccount.current else { throw StartFault("this process's user has no account") }
         let login: UserAccount
         if let name = serve.sshUser ?? (isRoot ? "tidegate" : nil) {
@@ -54,13 +59,21 @@ struct SSHPreparation: Sendable {
         case .standard: helper = isRoot || access(standardHelper, X_OK) == 0 ? standardHelper : nil
         }
         guard let helper else {
-            if isRoot { throw StartFault("keys-command: as root sshd asks tidegate-keys; `make setup` puts it into place") }
-            if serve.ssh == .external { throw StartFault("keys-command: --ssh external needs tidegate-keys; `make setup` puts it into place") }
+            if isRoot {
+                throw StartFault("keys-command: as root sshd asks tidegate-keys; `make setup` puts it into place")
+            }
+            if serve.ssh == .external {
+                throw StartFault("keys-command: --ssh external needs tidegate-keys; `make setup` puts it into place")
+            }
             logger.warning(
                 "no root-owned tidegate-keys: sshd reads an authorized_keys file instead",
-                metadata: ["gate.lacks": "every login reads all lines, and a key's end is fenced by its expiry-time and by a second look after login"])
+                metadata: [
+                    "gate.lacks":
+                        "every login reads all lines, and a key's end is fenced by its expiry-time and by a second look after login"
+                ])
             return SSHPreparation(
-                program: program, settings: make(.file("\(folder)/ssh/authorized_keys")), helperUID: me.uid, helperGID: nil)
+                program: program, settings: make(.file("\(folder)/ssh/authorized_keys")), helperUID: me.uid,
+                helperGID: nil)
         }
         guard access(helper, X_OK) == 0 else {
             throw StartFault("keys-command: there is no program at \(helper); `make setup` puts it into place")
@@ -72,7 +85,8 @@ struct SSHPreparation: Sendable {
         guard isRoot || serve.ssh == .external else {
             let socket = socket ?? "\(folder)/keys.sock"
             return SSHPreparation(
-                program: program, settings: make(.helper(path: helper, socket: socket, user: me.name)), helperUID: me.uid,
+                program: program, settings: make(.helper(path: helper, socket: socket, user: me.name)),
+                helperUID: me.uid,
                 helperGID: nil)
         }
         guard let account = UserAccount(name: helperUser) else {
@@ -88,7 +102,9 @@ struct SSHPreparation: Sendable {
     /// tunnel's requests would come from it, and could say they come from anywhere.
     private static func apiAddress(_ serve: ServeSettings, logger: Logger) -> SSHAddress? {
         let seen = serve.listen.asSeen
-        if serve.trustedProxies.contains(where: { $0.contains(seen.host) }) {
+        // To another loopback address the kernel dials from 127.0.0.1.
+        let sources = seen.host.hasPrefix("127.") ? [seen.host, "127.0.0.1"] : [seen.host]
+        if serve.trustedProxies.contains(where: { proxy in sources.contains(where: proxy.contains) }) {
             logger.warning(
                 "agents can't reach the API through ssh: a trusted proxy has the API's own address",
                 metadata: ["gate.address": "\(seen.text)"])

@@ -49,7 +49,8 @@ struct SSHSide: Sendable {
 
         // Before the first lookup is answered: what an earlier gateway left is adopted or ended.
         _ = try await Adoption(
-            database: database, identity: dependencies.identity, lookup: lookup, keys: dependencies.keys, ending: ending,
+            database: database, identity: dependencies.identity, lookup: lookup, keys: dependencies.keys,
+            ending: ending,
             liveFolder: liveFolder, logger: logger
         ).run()
         await file?.rewrite()
@@ -80,6 +81,13 @@ struct SSHSide: Sendable {
                     settings: settings, parent: acceptor.map { .started($0) } ?? .system(uid: 0), lookup: lookup,
                     journal: acceptor == nil ? journal : nil, logger: logger))
         }
+        if let file {
+            health.warn("no tidegate-keys: sshd reads an authorized_keys file")
+            // Leases are renewed without a change of keys; their lines' expiry-time must follow in time.
+            let interval = min(.seconds(600), serve.leaseLifetime / 4)
+            services.append(
+                PeriodicWork(name: "authorized_keys", interval: interval, logger: logger) { await file.rewrite() })
+        }
         if let acceptor { services.append(acceptor) }
         return SSHSide(
             loginUser: settings.loginUser, hostKeys: hostKeys, apiAddress: settings.apiAddress?.text,
@@ -95,7 +103,8 @@ struct SSHSide: Sendable {
             let key = try HostKeyFile.load(at: settings.hostKeyPath)
             // An sshd built without PAM refuses the word; one of Debian's can't serve an ordinary user without it.
             for usesPAM in settings.runsAsRoot ? [false] : [true, false] {
-                try PrivateFile.write(SSHDConfiguration(settings, usesPAM: usesPAM).text, to: settings.configurationPath)
+                try PrivateFile.write(
+                    SSHDConfiguration(settings, usesPAM: usesPAM).text, to: settings.configurationPath)
                 do {
                     try await program.check(configuration: settings.configurationPath)
                     return key.line
@@ -110,13 +119,16 @@ struct SSHSide: Sendable {
     }
 
     /// The system's sshd must be safe to start, and stays watched.
-    private static func watchSystem(_ settings: SSHDSettings, health: GatewayHealth, logger: Logger) async throws -> any Service {
+    private static func watchSystem(_ settings: SSHDSettings, health: GatewayHealth, logger: Logger) async throws
+        -> any Service
+    {
         let external = ExternalSSHD(settings)
         let faults = await external.faults(configuration: nil)
         guard faults.isEmpty else {
+            print(external.dropIn, terminator: "")
             throw StartFault(
                 "ssh external: the system's sshd is not safe for tunnels: \(faults.joined(separator: "; ")). "
-                    + "`tidegate serve --ssh external --print-drop-in` prints what it needs")
+                    + "What it needs is printed above, and by `tidegate serve --ssh external --print-drop-in`")
         }
         return PeriodicWork(name: "sshd check", interval: .seconds(60), logger: logger) {
             health.sshd(faults: await external.faults(configuration: nil))

@@ -21,7 +21,9 @@ struct Serve: AsyncParsableCommand {
               tidegate serve --ssh external --print-drop-in
             """)
 
-    @Flag(name: [.customShort("d"), .customLong("systemd")], help: "Run under systemd: journal log lines, readiness, watchdog.")
+    @Flag(
+        name: [.customShort("d"), .customLong("systemd")],
+        help: "Run under systemd: journal log lines, readiness, watchdog.")
     var isService = false
 
     @Flag(help: "Also log every line of sshd and of health checks.")
@@ -40,9 +42,13 @@ struct Serve: AsyncParsableCommand {
         umask(0o077)
         let logger = ServiceLog.make("tidegate", isService: isService, level: verbose ? .debug : .info)
         do {
-            let settings = try ServeSettings.resolve(flags: flags.values, file: config, environment: SystemEnvironment.values)
+            let settings = try ServeSettings.resolve(
+                flags: flags.values, file: config, environment: SystemEnvironment.values)
             if printDropIn {
-                print(try await SSHPreparation.settings(settings, folder: settings.stateDirectory, socket: nil, logger: logger).dropIn, terminator: "")
+                print(
+                    try await SSHPreparation.settings(
+                        settings, folder: settings.stateDirectory, socket: nil, logger: logger
+                    ).dropIn, terminator: "")
                 return
             }
             try ProcessHardening.apply()

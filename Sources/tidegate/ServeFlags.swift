@@ -15,9 +15,12 @@ struct ServeFlags: ParsableArguments {
     var ssh: String?
     @Option(help: ArgumentHelp("Where the managed sshd is reached (default: 127.0.0.1:2222).", valueName: "host:port"))
     var sshListen: String?
-    @Option(help: ArgumentHelp("The same as agents and people see it (default: from --ssh-listen).", valueName: "host:port"))
+    @Option(
+        help: ArgumentHelp("The same as agents and people see it (default: from --ssh-listen).", valueName: "host:port")
+    )
     var sshPublic: String?
-    @Option(help: ArgumentHelp("The one login of all tunnels (default: tidegate as root, else you).", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("The one login of all tunnels (default: tidegate as root, else you).", valueName: "name"))
     var sshUser: String?
     @Option(help: ArgumentHelp("Ports for machines (default: 20000-29999).", valueName: "a-b"))
     var leasePorts: String?
@@ -25,7 +28,9 @@ struct ServeFlags: ParsableArguments {
     var leaseTtl: String?
     @Option(help: ArgumentHelp("Where leased ports are bound (default: 127.0.0.1).", valueName: "address"))
     var leaseBind: String?
-    @Option(help: ArgumentHelp("The tidegate-keys that sshd runs, or 'none' for an authorized_keys file.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "The tidegate-keys that sshd runs, or 'none' for an authorized_keys file.", valueName: "path"))
     var keysCommand: String?
     @Option(help: ArgumentHelp("On an empty store, write an administrator's token there.", valueName: "file"))
     var bootstrapTokenFile: String?
@@ -33,7 +38,9 @@ struct ServeFlags: ParsableArguments {
     var tlsCertificate: String?
     @Option(help: ArgumentHelp("PEM private key.", valueName: "file"))
     var tlsKey: String?
-    @Option(help: ArgumentHelp("Proxies whose X-Forwarded-For counts: addresses or blocks, comma separated.", valueName: "list"))
+    @Option(
+        help: ArgumentHelp(
+            "Proxies whose X-Forwarded-For counts: addresses or blocks, comma separated.", valueName: "list"))
     var trustedProxies: String?
     @Option(help: ArgumentHelp("How often agents report (default: 60s).", valueName: "duration"))
     var heartbeat: String?

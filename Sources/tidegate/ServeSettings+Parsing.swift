@@ -6,13 +6,15 @@ import Yams
 /// Reads single values; every refusal names the setting and what would be right.
 extension ServeSettings {
     static func endpoint(_ text: String, _ name: String, literal: Bool = true) throws -> Endpoint {
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (1...65_535).contains(port)
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (1...65_535).contains(port)
         else { throw StartFault("\(name) must be HOST:PORT, like 127.0.0.1:12000") }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         if literal {
             guard (try? SSHAddress(host: host, port: port)) != nil else {
-                throw StartFault("\(name) must begin with a literal address, like 127.0.0.1 or 0.0.0.0; names may resolve elsewhere")
+                throw StartFault(
+                    "\(name) must begin with a literal address, like 127.0.0.1 or 0.0.0.0; names may resolve elsewhere")
             }
         } else {
             guard (try? SSHTarget(host: host, port: port)) != nil else {
@@ -38,7 +40,9 @@ extension ServeSettings {
     }
 
     static func duration(_ text: String, _ name: String) throws -> Duration {
-        guard let duration = Duration(text: text) else { throw StartFault("\(name) must be a duration like 90s, 15m, 12h or 7d") }
+        guard let duration = Duration(text: text) else {
+            throw StartFault("\(name) must be a duration like 90s, 15m, 12h or 7d")
+        }
         return duration
     }
 
@@ -76,7 +80,9 @@ extension ServeSettings {
     static func standardStateDirectory(_ environment: [String: String]) throws -> String {
         if geteuid() == 0 { return "/var/lib/tidegate" }
         if let folder = environment["XDG_STATE_HOME"], folder.hasPrefix("/") { return "\(folder)/tidegate" }
-        guard let home = environment["HOME"], home.hasPrefix("/") else { throw StartFault("state-dir must be given where HOME is not set") }
+        guard let home = environment["HOME"], home.hasPrefix("/") else {
+            throw StartFault("state-dir must be given where HOME is not set")
+        }
         return "\(home)/.local/state/tidegate"
     }
 
@@ -91,7 +97,9 @@ extension ServeSettings {
         var values: [String: String] = [:]
         for (key, value) in mapping {
             guard let name = key.string, ServeFlags.names.contains(name) else {
-                throw StartFault("config: unknown key '\(key.string ?? "?")'; known are: \(ServeFlags.names.sorted().joined(separator: ", "))")
+                throw StartFault(
+                    "config: unknown key '\(key.string ?? "?")'; known are: \(ServeFlags.names.sorted().joined(separator: ", "))"
+                )
             }
             if let scalar = value.scalar {
                 values[name] = scalar.string
@@ -112,7 +120,9 @@ extension String {
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)
         let count = fread(&bytes, 1, bytes.count, file)
-        guard count < bytes.count, let text = String(validating: bytes[..<count], as: UTF8.self) else { throw StartFault(path) }
+        guard count < bytes.count, let text = String(validating: bytes[..<count], as: UTF8.self) else {
+            throw StartFault(path)
+        }
         self = text
     }
 }

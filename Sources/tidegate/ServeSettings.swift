@@ -48,7 +48,9 @@ struct ServeSettings: Sendable {
     private init(_ values: [String: String], environment: [String: String]) throws {
         stateDirectory = try Self.path(values["state-dir"], "state-dir") ?? Self.standardStateDirectory(environment)
         listen = try Self.endpoint(values["listen"] ?? "127.0.0.1:12000", "listen")
-        switch (try Self.path(values["tls-certificate"], "tls-certificate"), try Self.path(values["tls-key"], "tls-key")) {
+        switch (
+            try Self.path(values["tls-certificate"], "tls-certificate"), try Self.path(values["tls-key"], "tls-key")
+        ) {
         case (let certificate?, let key?): tls = (certificate, key)
         case (nil, nil): tls = nil
         default: throw StartFault("tls-certificate and tls-key go together: give both or none")
@@ -60,7 +62,8 @@ struct ServeSettings: Sendable {
         }
         ssh = mode
         sshListen = try Self.endpoint(values["ssh-listen"] ?? "127.0.0.1:2222", "ssh-listen")
-        sshPublic = try values["ssh-public"].map { try Self.endpoint($0, "ssh-public", literal: false) } ?? sshListen.asSeen
+        sshPublic =
+            try values["ssh-public"].map { try Self.endpoint($0, "ssh-public", literal: false) } ?? sshListen.asSeen
         sshUser = values["ssh-user"]
         if let sshUser, LoginName(rawValue: sshUser) == nil { throw StartFault("ssh-user must be \(LoginName.rule)") }
         leasePorts = try Self.ports(values["lease-ports"] ?? "20000-29999")

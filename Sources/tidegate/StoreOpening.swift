@@ -17,7 +17,9 @@ enum StoreOpening {
 
     static func identity(_ database: SQLiteDatabase, now: Timestamp) async throws -> GatewayIdentity {
         try await database.write { tx in
-            if let known = try tx.firstGateway() { return GatewayIdentity(gateway: known.gateway, tenant: known.tenant) }
+            if let known = try tx.firstGateway() {
+                return GatewayIdentity(gateway: known.gateway, tenant: known.tenant)
+            }
             let identity = GatewayIdentity(gateway: .random(), tenant: .random())
             try tx.insertTenant(identity.tenant, name: "default", at: now)
             try tx.insertGateway(identity.gateway, tenant: identity.tenant, at: now)

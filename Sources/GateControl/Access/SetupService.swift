@@ -9,8 +9,13 @@ public struct SetupService: Sendable {
     public static let bootstrapLifetime = Duration.seconds(86_400)
 
     private let dependencies: ControlDependencies
+    /// Called when the secret was used: what was written down of it can go.
+    private let redeemed: @Sendable () -> Void
 
-    public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
+    public init(_ dependencies: ControlDependencies, redeemed: @escaping @Sendable () -> Void = {}) {
+        self.dependencies = dependencies
+        self.redeemed = redeemed
+    }
 
     /// Makes the administrator if there is none. True when nobody can sign in yet.
     public func needsAdministrator() async throws -> Bool {
@@ -43,9 +48,11 @@ public struct SetupService: Sendable {
         let digest = CredentialDigest(of: secret)
         let now = dependencies.now()
         do {
-            return try await mint(label: "set-up", source: source, lifetime: TokenService.defaultLifetime) { tx in
+            let minted = try await mint(label: "set-up", source: source, lifetime: TokenService.defaultLifetime) { tx in
                 guard try tx.consumeSetupSecret(digest: digest, at: now) != nil else { throw ControlError.setupRefused }
             }
+            redeemed()
+            return minted
         } catch ControlError.setupRefused {
             throw refused(source)
         }

@@ -60,6 +60,7 @@ public struct AgentKeyService: Sendable {
             throw error
         }
         dependencies.credentials.drop { $0.usesAgentKey(id) }
-        await dependencies.cut(keys: fingerprints)
+        // Also for a key revoked before: an earlier call may have died between its commit and the cut.
+        await dependencies.cut(keys: fingerprints, agentKeys: [id])
     }
 }

@@ -65,9 +65,9 @@ public struct EnrolmentService: Sendable {
             result = try await dependencies.database.write { [dependencies] tx in
                 let machine = try tx.requireMachine(name, in: caller.tenant)
                 guard try tx.hasEnrolment(id, of: machine.id) else { throw ControlError.enrolmentNotFound }
-                guard try tx.revokeEnrolment(id, of: machine.id, at: now) else { return (nil, []) }
-                var fingerprints: [String] = []
                 let key = try tx.agentKey(boughtBy: id)
+                guard try tx.revokeEnrolment(id, of: machine.id, at: now) else { return (key, []) }
+                var fingerprints: [String] = []
                 if let key, try tx.revokeAgentKey(key, of: machine.id, at: now) {
                     fingerprints = try tx.revokeTunnelKeys(broughtBy: key, at: now).map(\.fingerprint)
                 }
@@ -81,7 +81,8 @@ public struct EnrolmentService: Sendable {
             throw error
         }
         if let key = result.key { dependencies.credentials.drop { $0.usesAgentKey(key) } }
-        await dependencies.cut(keys: result.fingerprints)
+        // Also for a token revoked before: an earlier call may have died between its commit and the cut.
+        await dependencies.cut(keys: result.fingerprints, agentKeys: result.key.map { [$0] } ?? [])
     }
 
     /// Buys the machine's agent key with the token. The public key becomes its control key.

@@ -130,14 +130,15 @@ public struct MachineService: Sendable {
     public func remove(_ name: String, by caller: Caller) async throws {
         try caller.requireAdministrator()
         let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
-        let removed: (machine: ID<Machine>, keys: [String], lease: Lease?)?
+        let removed: (machine: ID<Machine>, keys: [String], lease: Lease?)
         do {
             removed = try await dependencies.database.write { [dependencies] tx in
                 guard let machine = try tx.machine(called: name, in: caller.tenant) else {
-                    guard try tx.removedMachineExists(called: name, in: caller.tenant) else {
+                    guard let gone = try tx.removedMachine(called: name, in: caller.tenant) else {
                         throw ControlError.machineNotFound
                     }
-                    return nil
+                    // An earlier call may have died between its commit and the cut.
+                    return (gone, [], nil)
                 }
                 _ = try tx.removeMachine(machine.id, in: caller.tenant, at: now)
                 try tx.revokeAgentKeys(of: machine.id, at: now)
@@ -158,7 +159,6 @@ public struct MachineService: Sendable {
             dependencies.credentials.dropAll()
             throw error
         }
-        guard let removed else { return }
         dependencies.credentials.drop { $0.isMachine(removed.machine) }
         if let lease = removed.lease {
             dependencies.ports.rest(lease.port, tenant: lease.tenant, at: now)

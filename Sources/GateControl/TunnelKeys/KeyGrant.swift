@@ -48,12 +48,15 @@ public struct KeyGrant: Hashable, Sendable {
     public let machines: [ID<Machine>]
     /// Machines the key may reach that hold no port now: once one does, the line is written anew.
     public let awaited: Set<ID<Machine>>
+    /// The agent key that brought this key, if an agent did: revoking that one ends this one's connections.
+    public let agentKey: ID<AgentKey>?
     /// No login after this.
     public let loginUntil: Timestamp
 
     public init(
         key: ID<TunnelKey>, tenant: ID<Tenant>, fingerprint: String, publicKey: String, reach: Reach,
-        machines: [ID<Machine>], awaited: Set<ID<Machine>> = [], loginUntil: Timestamp
+        machines: [ID<Machine>], awaited: Set<ID<Machine>> = [],
+        agentKey: ID<AgentKey>? = nil, loginUntil: Timestamp
     ) {
         self.key = key
         self.tenant = tenant
@@ -62,6 +65,7 @@ public struct KeyGrant: Hashable, Sendable {
         self.reach = reach
         self.machines = machines
         self.awaited = awaited
+        self.agentKey = agentKey
         self.loginUntil = loginUntil
     }
 }

@@ -101,6 +101,6 @@ extension Transaction {
         }
         return KeyGrant(
             key: key.id, tenant: key.tenant, fingerprint: key.fingerprint, publicKey: key.publicKey, reach: reach,
-            machines: machines, awaited: awaited, loginUntil: until)
+            machines: machines, awaited: awaited, agentKey: key.agentKey, loginUntil: until)
     }
 }

@@ -115,7 +115,9 @@ public final class KeyTable: Sendable {
     }
 
     /// Raises the epoch, drops these grants and those that name these machines, and returns the processes to end.
-    package func revoke(fingerprints: [String], machines: [ID<Machine>]) -> [SSHProcess] {
+    package func revoke(
+        fingerprints: [String], machines: [ID<Machine>] = [], agentKeys: [ID<AgentKey>] = []
+    ) -> [SSHProcess] {
         state.withLock { state in
             state.epoch += 1
             var doomed: Set<SSHProcess> = []
@@ -123,13 +125,12 @@ public final class KeyTable: Sendable {
                 state.grants[fingerprint] = nil
                 doomed.formUnion(state.askers[fingerprint] ?? [])
             }
-            if !machines.isEmpty {
-                state.grants = state.grants.filter { !$0.value.machines.contains(where: machines.contains) }
-                for (process, live) in state.live
-                where live.grants.values.contains(where: { $0.machines.contains(where: machines.contains) }) {
-                    doomed.insert(process)
-                }
+            guard !machines.isEmpty || !agentKeys.isEmpty else { return Array(doomed) }
+            func names(_ grant: KeyGrant) -> Bool {
+                grant.machines.contains(where: machines.contains) || grant.agentKey.map(agentKeys.contains) == true
             }
+            state.grants = state.grants.filter { !names($0.value) }
+            for (process, live) in state.live where live.grants.values.contains(where: names) { doomed.insert(process) }
             return Array(doomed)
         }
     }

@@ -43,6 +43,7 @@ struct CredentialRoutes {
         let keys = "\(root)/machines/:agent_id/keys"
         book.administrator(.post, keys) { request, context in
             try request.requireKnownQuery([])
+            try await request.requireEmptyBody()
             let (key, text) = try await services.agentKeys.add(to: context.machineName(), by: context.caller)
             return JSONAnswer(.created, AgentKeyBody(key, text: text.reveal()))
         }

@@ -8,7 +8,8 @@ extension Transaction {
 
     /// The oldest gateway: with an embedded store, the only one.
     public func firstGateway() throws(StoreError) -> (gateway: ID<Gateway>, tenant: ID<Tenant>)? {
-        try rows("SELECT id, tenant_id FROM gateway ORDER BY created_at, id LIMIT 1").first.map { row throws(StoreError) in
+        try rows("SELECT id, tenant_id FROM gateway ORDER BY created_at, id LIMIT 1").first.map {
+            row throws(StoreError) in
             (try row.id("id", of: Gateway.self), try row.id("tenant_id", of: Tenant.self))
         }
     }

@@ -72,14 +72,14 @@ extension Transaction {
         try machines(where: "m.id = \(id) AND m.tenant_id = \(tenant) AND m.removed_at IS NULL", limit: 1).first
     }
 
-    /// True when a machine of that name was here once and was removed.
-    public func removedMachineExists(called text: String, in tenant: ID<Tenant>) throws(StoreError) -> Bool {
-        try !rows(
+    /// The machine that was here under that name and was removed last.
+    public func removedMachine(called text: String, in tenant: ID<Tenant>) throws(StoreError) -> ID<Machine>? {
+        try rows(
             """
-            SELECT 1 AS one FROM machine WHERE tenant_id = \(tenant) AND (agent_id = \(text) OR id = \(text))
-              AND removed_at IS NOT NULL LIMIT 1
+            SELECT id FROM machine WHERE tenant_id = \(tenant) AND (agent_id = \(text) OR id = \(text))
+              AND removed_at IS NOT NULL ORDER BY removed_at DESC LIMIT 1
             """
-        ).isEmpty
+        ).first.map { row throws(StoreError) in try row.id("id", of: Machine.self) }
     }
 
     public func machines(_ filter: MachineFilter, in tenant: ID<Tenant>) throws(StoreError) -> [Machine] {
