@@ -12,6 +12,7 @@ import pytest
 from commands import run
 from sshkeys import KeyPair
 from tunnels import Tunnel, new_name
+from waiting import wait_until
 
 REFUSED, USAGE, UNREACHABLE = 1, 64, 69
 PROGRAMS = {"tidegate": programs.tidegate, "tidegate-agent": programs.agent}
@@ -38,7 +39,7 @@ def test_every_command_explains_itself_with_an_example():
             assert "\x1b" not in done.stdout
             seen.append(command)
             group = "SUBCOMMANDS:" in done.stdout
-            if not group and "EXAMPLE" not in done.stdout:
+            if not group and "EXAMPLE" not in done.stdout.upper():
                 lacking.append(" ".join(command))
     assert not lacking
     assert (
@@ -101,7 +102,7 @@ def test_key_and_token_and_agent_key_commands(gateway, tmp_path):
     (agent_key,) = gateway.cli_json("agent-key", "list", tunnel.name)
     gateway.cli("agent-key", "revoke", tunnel.name, agent_key["id"])
     (agent_key,) = gateway.cli_json("agent-key", "list", tunnel.name)
-    assert agent_key["revoked_at"]
+    assert agent_key.get("revoked_at")
     assert isinstance(gateway.cli_json("connection", "list"), list)
     assert gateway.cli_json("whoami")["kind"] == "user"
 
@@ -113,8 +114,8 @@ def test_audit_events_are_a_document_a_line(gateway):
     for line in lines:
         assert {"id", "at", "action", "outcome", "actor", "subject"} <= set(json.loads(line))
     trail = gateway.state / "audit" / "audit.jsonl"
-    written = [json.loads(line) for line in trail.read_text().splitlines()]
-    assert json.loads(lines[-1])["id"] in [event["id"] for event in written]
+    newest = json.loads(lines[0])["id"]
+    wait_until(lambda: newest in [json.loads(line)["id"] for line in trail.read_text().splitlines()], 5, "the newest event")
 
 
 def test_tokens_go_to_a_closed_file(gateway, tmp_path):

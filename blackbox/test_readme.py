@@ -46,7 +46,6 @@ def running():
         yield folder
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
             process.send_signal(signal.SIGTERM)
         process.wait(40)
     wait_until(lambda: not left(folder), 10, lambda: f"left by make run: {left(folder)}")

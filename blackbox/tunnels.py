@@ -70,7 +70,7 @@ class Tunnel:
         return listening(self.port)
 
     def key_ids(self):
-        return [row["id"] for row in self.gateway.ok("GET", f"{self.path}/keys") if not row["revoked_at"]]
+        return [row["id"] for row in self.gateway.ok("GET", f"{self.path}/keys") if not row.get("revoked_at")]
 
     def close(self):
         end(self.ssh, 5)
