@@ -137,9 +137,10 @@ public actor TunnelSupervisor {
                 }
             }
             group.cancelAll()
+            // Cancelled from outside: nothing of ours stays behind. In here, because the group waits for the task that
+            // waits for the tunnel.
+            await tunnel?.end()
         }
-        // Cancelled from outside: nothing of ours stays behind.
-        await tunnel?.end()
         return outcome
     }
 
