@@ -193,6 +193,8 @@ nothing_left() { [[ -z $(leftovers) ]]; }
 # A gateway leaves its live sshd sessions up on purpose when it stops, for the next one to adopt.
 stop_all() {
     local index pid
+    # A second Ctrl-C in the middle of this would leave the rest running.
+    trap '' INT TERM HUP
     for ((index = ${#started[@]} - 1; index >= 0; index--)); do
         pid=${started[index]}
         has_ended "$pid" || kill -TERM "$pid" 2>/dev/null || true
