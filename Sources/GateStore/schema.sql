@@ -1,0 +1,212 @@
+CREATE TABLE access_token (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    user_id TEXT NOT NULL REFERENCES gate_user (id),
+    digest BLOB NOT NULL CONSTRAINT access_token_digest UNIQUE,
+    label TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX access_token_user ON access_token (user_id, created_at);
+
+CREATE TABLE agent_key (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    machine_id TEXT NOT NULL REFERENCES machine (id),
+    digest BLOB NOT NULL CONSTRAINT agent_key_digest UNIQUE,
+    label TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX agent_key_machine ON agent_key (machine_id, created_at);
+
+CREATE TABLE audit_event (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    gateway_id TEXT NOT NULL REFERENCES gateway (id),
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    credential TEXT NOT NULL,
+    source TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    details TEXT NOT NULL,
+    exported_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_event_age ON audit_event (tenant_id, at, id);
+
+CREATE INDEX audit_event_pending ON audit_event (gateway_id, at, id) WHERE exported_at IS NULL;
+
+CREATE TABLE enrolment_token (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    machine_id TEXT NOT NULL REFERENCES machine (id),
+    digest BLOB NOT NULL CONSTRAINT enrolment_token_digest UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    consumed_at INTEGER,
+    consumed_by TEXT,
+    agent_key_id TEXT REFERENCES agent_key (id),
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX enrolment_token_machine ON enrolment_token (machine_id, created_at);
+
+CREATE TABLE gate_user (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CONSTRAINT gate_user_role CHECK (role IN ('admin')),
+    created_at INTEGER NOT NULL,
+    disabled_at INTEGER,
+    CONSTRAINT gate_user_name UNIQUE (tenant_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gateway (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lease (
+    gateway_id TEXT NOT NULL REFERENCES gateway (id),
+    address TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    machine_id TEXT NOT NULL REFERENCES machine (id),
+    generation INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (gateway_id, address, port),
+    CONSTRAINT lease_machine UNIQUE (gateway_id, machine_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX lease_by_machine ON lease (machine_id);
+
+CREATE INDEX lease_expiry ON lease (gateway_id, expires_at);
+
+CREATE TABLE live_connection (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    gateway_id TEXT NOT NULL REFERENCES gateway (id),
+    key_id TEXT NOT NULL REFERENCES tunnel_key (id),
+    pid INTEGER NOT NULL,
+    start_time INTEGER NOT NULL,
+    boot_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    CONSTRAINT live_connection_process UNIQUE (gateway_id, boot_id, pid, start_time, key_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE machine (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    agent_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    organization TEXT NOT NULL,
+    site TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    os TEXT NOT NULL,
+    agent_version TEXT NOT NULL,
+    source TEXT NOT NULL,
+    host_keys TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    enrolled_at INTEGER,
+    registered_at INTEGER,
+    last_seen_at INTEGER,
+    removed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX machine_age ON machine (tenant_id, created_at, id) WHERE removed_at IS NULL;
+
+CREATE UNIQUE INDEX machine_agent_id ON machine (tenant_id, agent_id) WHERE removed_at IS NULL;
+
+CREATE UNIQUE INDEX machine_name ON machine (tenant_id, name) WHERE removed_at IS NULL;
+
+CREATE INDEX machine_removed ON machine (tenant_id, agent_id) WHERE removed_at IS NOT NULL;
+
+CREATE TABLE machine_tag (
+    machine_id TEXT NOT NULL REFERENCES machine (id),
+    tag TEXT NOT NULL,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    PRIMARY KEY (machine_id, tag)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX machine_tag_tag ON machine_tag (tenant_id, tag);
+
+CREATE TABLE port_rest (
+    gateway_id TEXT NOT NULL REFERENCES gateway (id),
+    address TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    rests_until INTEGER NOT NULL,
+    foreign_until INTEGER NOT NULL,
+    PRIMARY KEY (gateway_id, address, port)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schema_migration (
+    number BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+);
+
+CREATE TABLE setup_secret (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    digest BLOB NOT NULL CONSTRAINT setup_secret_digest UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    consumed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tenant (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL CONSTRAINT tenant_name UNIQUE,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tunnel_key (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    purpose TEXT NOT NULL CONSTRAINT tunnel_key_purpose CHECK (purpose IN ('reverse', 'jump', 'control')),
+    fingerprint TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    label TEXT NOT NULL,
+    user_id TEXT REFERENCES gate_user (id),
+    machine_id TEXT REFERENCES machine (id),
+    agent_key_id TEXT REFERENCES agent_key (id),
+    created_at INTEGER NOT NULL,
+    login_until INTEGER NOT NULL,
+    connection_until INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tunnel_key_age ON tunnel_key (tenant_id, created_at, id);
+
+CREATE INDEX tunnel_key_agent_key ON tunnel_key (agent_key_id) WHERE revoked_at IS NULL;
+
+CREATE INDEX tunnel_key_expiry ON tunnel_key (connection_until) WHERE revoked_at IS NULL;
+
+CREATE UNIQUE INDEX tunnel_key_fingerprint ON tunnel_key (fingerprint) WHERE revoked_at IS NULL;
+
+CREATE INDEX tunnel_key_machine ON tunnel_key (machine_id) WHERE revoked_at IS NULL;
+
+CREATE TABLE tunnel_key_reach (
+    tunnel_key_id TEXT NOT NULL REFERENCES tunnel_key (id),
+    machine_id TEXT NOT NULL REFERENCES machine (id),
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    PRIMARY KEY (tunnel_key_id, machine_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tunnel_key_reach_machine ON tunnel_key_reach (machine_id);
