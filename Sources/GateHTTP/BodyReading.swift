@@ -109,7 +109,9 @@ extension Problem {
             let name = field(context.codingPath)
             self.init(
                 name.isEmpty ? .malformedRequest : .invalidField,
-                name.isEmpty ? "The body is not valid JSON." : "Field '\(name)' does not hold a valid value.")
+                name.isEmpty
+                    ? "The body is not valid JSON, or holds a number that is no whole one or out of range."
+                    : "Field '\(name)' does not hold a valid value.")
         @unknown default: self.init(.malformedRequest, "The body could not be read.")
         }
     }

@@ -24,9 +24,8 @@ public struct Problem: Error, Sendable, Equatable {
     }
 
     func response(requestID: String) -> Response {
-        // By literal: that is how the status gets its reason phrase.
-        let status = HTTPResponse.Status(integerLiteral: code.status)
-        let body = ProblemBody(code: code, title: status.reasonPhrase, detail: detail, requestID: requestID)
+        let status = HTTPResponse.Status(code: code.status)
+        let body = ProblemBody(code: code, title: code.title, detail: detail, requestID: requestID)
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if let retryAfter { headers[.retryAfter] = String(max(1, retryAfter.components.seconds)) }
         if let allow { headers[.allow] = allow }

@@ -65,6 +65,22 @@ package struct TestGateway: Sendable {
         try await dependencies.hotState.flush(to: database, gateway: dependencies.identity.gateway)
     }
 
+    /// Every row of every table that a use case writes, as one text.
+    package func storeContents() async throws -> String {
+        try await database.read { tx in
+            let tables: [[SQLRow]] = [
+                try tx.rows("SELECT * FROM machine ORDER BY id"), try tx.rows("SELECT * FROM machine_tag"),
+                try tx.rows("SELECT * FROM agent_key ORDER BY id"),
+                try tx.rows("SELECT * FROM enrolment_token ORDER BY id"), try tx.rows("SELECT * FROM lease"),
+                try tx.rows("SELECT * FROM port_rest"), try tx.rows("SELECT * FROM tunnel_key ORDER BY id"),
+                try tx.rows("SELECT * FROM tunnel_key_reach"), try tx.rows("SELECT * FROM gate_user"),
+                try tx.rows("SELECT * FROM access_token ORDER BY id"), try tx.rows("SELECT * FROM setup_secret"),
+                try tx.rows("SELECT * FROM audit_event ORDER BY id"),
+            ]
+            return String(describing: tables)
+        }
+    }
+
     /// The names of the audit events so far, oldest first.
     package func auditedActions() async throws -> [String] {
         try await AuditService(dependencies).unexported(limit: 10_000).map(\.event.action)

@@ -50,6 +50,25 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
         case .internalError: 500
         }
     }
+
+    /// The phrase of that status (RFC 9110, section 15; 431 is of RFC 6585), the same for every code of one status.
+    public var title: String {
+        switch status {
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 413: "Content Too Large"
+        case 415: "Unsupported Media Type"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 503: "Service Unavailable"
+        default: "Internal Server Error"
+        }
+    }
 }
 
 /// RFC 9457 problem, as `application/problem+json`; the only error shape of the native API.

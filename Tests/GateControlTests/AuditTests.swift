@@ -47,34 +47,19 @@ struct AuditedChange: Sendable, CustomStringConvertible {
 }
 
 @Suite struct AuditTests {
-    /// Every row of every table that a use case writes, as one text.
-    private func contents(_ gateway: TestGateway) async throws -> String {
-        try await gateway.database.read { tx in
-            let tables: [[SQLRow]] = [
-                try tx.rows("SELECT * FROM machine ORDER BY id"), try tx.rows("SELECT * FROM machine_tag"),
-                try tx.rows("SELECT * FROM agent_key ORDER BY id"),
-                try tx.rows("SELECT * FROM enrolment_token ORDER BY id"), try tx.rows("SELECT * FROM lease"),
-                try tx.rows("SELECT * FROM port_rest"), try tx.rows("SELECT * FROM tunnel_key ORDER BY id"),
-                try tx.rows("SELECT * FROM tunnel_key_reach"), try tx.rows("SELECT * FROM gate_user"),
-                try tx.rows("SELECT * FROM setup_secret"), try tx.rows("SELECT * FROM audit_event ORDER BY id"),
-            ]
-            return String(describing: tables)
-        }
-    }
-
     @Test(arguments: AuditedChange.all)
     func `a fact and its event are written together or not at all`(change: AuditedChange) async throws {
         let gateway = try await TestGateway.make()
         let web = try await gateway.enrol("web", controlKey: 1)
-        let before = try await contents(gateway)
+        let before = try await gateway.storeContents()
         let eventsBefore = try await gateway.auditedActions()
         gateway.database.failWrites(.full("disk"))
         await #expect(throws: StoreError.full("disk")) { try await change.run(gateway, web) }
-        #expect(try await contents(gateway) == before)
+        #expect(try await gateway.storeContents() == before)
         gateway.database.failWrites(nil)
         gateway.clock.advance(by: .seconds(1))
         try await change.run(gateway, web)
-        #expect(try await contents(gateway) != before)
+        #expect(try await gateway.storeContents() != before)
         #expect(
             Array(try await gateway.auditedActions().dropFirst(eventsBefore.count)).sorted() == change.events.sorted())
     }
@@ -102,7 +87,7 @@ struct AuditedChange: Sendable, CustomStringConvertible {
         let (_, enrolment) = try await gateway.add("db")
         let web = try await gateway.enrol("web", controlKey: 1)
         try await gateway.register(web, key: 2)
-        let everything = try await contents(gateway)
+        let everything = try await gateway.storeContents()
         for secret in [token, enrolment, web.key] { #expect(!everything.contains(secret)) }
     }
 

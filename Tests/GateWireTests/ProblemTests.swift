@@ -7,6 +7,7 @@ import Testing
         for code in ProblemCode.allCases {
             #expect(code.rawValue.utf8.allSatisfy { (0x41...0x5A).contains($0) || $0 == UInt8(ascii: "_") })
             #expect((400...599).contains(code.status))
+            #expect(code.status == 500 || code.title != ProblemCode.internalError.title)
         }
         #expect(Set(ProblemCode.allCases.map(\.rawValue)).count == ProblemCode.allCases.count)
     }
