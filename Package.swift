@@ -131,7 +131,7 @@ let package = Package(
         .executableTarget(
             name: "tidegate-agent",
             dependencies: [
-                "GateModel", "GateAgent", "GateClient", "GateProcess", "GateSSH",
+                "GateLog", "GateModel", "GateAgent", "GateClient", "GateProcess", "GateSSH",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

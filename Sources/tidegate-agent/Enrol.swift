@@ -1,8 +1,10 @@
 import ArgumentParser
 import GateAgent
 import GateClient
+import GateLog
 import GateModel
 import Glibc
+import Logging
 
 struct Enrol: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -48,7 +50,7 @@ struct Enrol: AsyncParsableCommand {
                     """)
             }
             let token = try readToken()
-            let log = AgentLogger.make(isService: false, verbosity: 0)
+            let log = ServiceLog.make("tidegate-agent", isService: false, level: .info)
             let chosen = try await ControlWay.choose(
                 settings: settings, url: url, credential: token, tools: try .find(environment: Launch.environment),
                 log: log)

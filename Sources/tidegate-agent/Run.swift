@@ -1,5 +1,6 @@
 import ArgumentParser
 import GateAgent
+import GateLog
 import GateModel
 import GateProcess
 import Glibc
@@ -64,7 +65,8 @@ struct Run: AsyncParsableCommand {
         }
         let lock = try settings.state.lock()
         defer { withExtendedLifetime(lock) {} }
-        let log = AgentLogger.make(isService: isService, verbosity: verbose)
+        let level: Logger.Level = verbose > 1 ? .trace : verbose == 1 ? .debug : .info
+        let log = ServiceLog.make("tidegate-agent", isService: isService, level: level)
         let tools = try SSHTools.find(environment: Launch.environment)
         if await ProcessRecord.endOrphan(in: settings.state) { log.info("ended the ssh of an earlier agent") }
 
