@@ -23,6 +23,9 @@ func expectProblem(
     if status == 401 {
         #expect(response.headers[.wwwAuthenticate] != nil, "\(what)", sourceLocation: sourceLocation)
     }
+    if [401, 408, 413, 431].contains(status) {
+        #expect(response.headers[.connection] == "close", "\(what)", sourceLocation: sourceLocation)
+    }
     let code = ProblemCode(rawValue: body.errorCode)
     #expect(code?.status == status, "\(what)", sourceLocation: sourceLocation)
     #expect(body.type == "urn:tidegate:problem:\(body.errorCode)", "\(what)", sourceLocation: sourceLocation)

@@ -46,7 +46,11 @@ struct AccessRoutes {
         }
         book.administrator(.get, "\(root)/connections") { request, _ in
             try request.requireKnownQuery([])
-            return JSONAnswer(.ok, services.keys.connections.map(ConnectionBody.init))
+            let newestFirst = services.keys.connections.sorted {
+                ($0.startedAt, $0.process.startTime, $0.process.pid)
+                    > ($1.startedAt, $1.process.startTime, $1.process.pid)
+            }
+            return JSONAnswer(.ok, newestFirst.map(ConnectionBody.init))
         }
     }
 }
