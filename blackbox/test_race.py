@@ -18,11 +18,13 @@ NORMAL = {"root": 100, "user-helper": 30, "user-plain": 30}
 class Attempt:
     """One key, one connection, one revoke; `order` says which is started first."""
 
-    def __init__(self, gateway, port, path, command, order, delay):
-        self.gateway, self.port, self.path, self.command = gateway, port, path, command
-        self.order, self.delay = order, delay
+    def __init__(self, gateway, tunnel, order, delay):
+        self.gateway, self.tunnel, self.order, self.delay = gateway, tunnel, order, delay
 
     def run(self):
+        # Registered when its turn comes: an owner may hold only so many keys at once.
+        jump = Jump(self.gateway, [self.tunnel.name])
+        self.path, self.command = jump.path, jump.command(self.tunnel.port)
         begun = time.monotonic()
         if self.order == "login first":
             stream = Stream(self.command)
@@ -69,11 +71,7 @@ def race(gateway, mode, order, count, chance, figures):
     tunnel = Tunnel(gateway, target.port).open()
     try:
         window = max(0.25, login_time(Jump(gateway, [tunnel.name]), tunnel.port) * 1.25)
-        jumps = [Jump(gateway, [tunnel.name]) for _ in range(count)]
-        attempts = [
-            Attempt(gateway, tunnel.port, jump.path, jump.command(tunnel.port), order, chance.uniform(0, window))
-            for jump in jumps
-        ]
+        attempts = [Attempt(gateway, tunnel, order, chance.uniform(0, window)) for _ in range(count)]
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
             done = list(pool.map(Attempt.run, attempts))
         assert tunnel.ssh.poll() is None
