@@ -9,6 +9,7 @@ package final class ObservedDatabase: Database {
         var readFailure: StoreError?
         var writeFailure: StoreError?
         var afterRead: (@Sendable () -> Void)?
+        var duringWrite: (@Sendable () -> Void)?
     }
 
     private let base: any Database
@@ -29,6 +30,9 @@ package final class ObservedDatabase: Database {
     /// Runs after each blocking read, before its caller sees the answer.
     package func afterEachBlockingRead(_ action: (@Sendable () -> Void)?) { state.withLock { $0.afterRead = action } }
 
+    /// Runs inside each write, before it is committed or undone.
+    package func duringEachWrite(_ action: (@Sendable () -> Void)?) { state.withLock { $0.duringWrite = action } }
+
     package func read<Value: Sendable>(
         _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value {
@@ -39,12 +43,13 @@ package final class ObservedDatabase: Database {
     package func write<Value: Sendable>(
         _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value {
-        let failure = state.withLock { state in
+        let (failure, action) = state.withLock { state in
             state.writes += 1
-            return state.writeFailure
+            return (state.writeFailure, state.duringWrite)
         }
         return try await base.write { tx in
             let value = try body(tx)
+            action?()
             if let failure { throw failure }
             return value
         }

@@ -81,7 +81,7 @@ package struct TestGateway: Sendable {
         }
     }
 
-    /// The names of the audit events so far, oldest first.
+    /// The names of the audit events so far, oldest first; those of one moment come in any order.
     package func auditedActions() async throws -> [String] {
         try await AuditService(dependencies).unexported(limit: 10_000).map(\.event.action)
     }

@@ -16,9 +16,13 @@ import Testing
         let early = gateway.clock.now
         _ = try await gateway.registration.heartbeat(generation: dbLease.generation, by: db.caller)
         gateway.database.failWrites(.full("disk"))
-        await #expect(throws: StoreError.full("disk")) { try await gateway.flush() }
         gateway.clock.advance(by: .seconds(30))
-        _ = try await gateway.registration.heartbeat(generation: webLease.generation, by: web.caller)
+        gateway.database.duringEachWrite { [hotState = gateway.dependencies.hotState, now = gateway.clock.now] in
+            hotState.beat(
+                web.machine.id, generation: webLease.generation, at: now, leaseUntil: now + .seconds(120))
+        }
+        await #expect(throws: StoreError.full("disk")) { try await gateway.flush() }
+        gateway.database.duringEachWrite(nil)
         gateway.database.failWrites(nil)
         try await gateway.flush()
         let now = gateway.clock.now
