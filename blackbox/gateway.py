@@ -62,7 +62,11 @@ class Gateway:
         self.process = None
         self.adopted = []
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.close()
+                raise
 
     # --- the process ---
 

@@ -85,10 +85,14 @@ class PrivateMachine:
         if agent_account:
             os.chown(self.folder, agent_account.pw_uid, agent_account.pw_gid)
             self.environment |= {"HOME": agent_account.pw_dir, "USER": agent_account.pw_name}
-        if enrol:
-            self.enrol()
-        if run_agent and enrol:
-            self.start()
+        try:
+            if enrol:
+                self.enrol()
+            if run_agent and enrol:
+                self.start()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def certificate_arguments(self):

@@ -148,7 +148,15 @@ def test_enrolling_with_a_used_token_is_refused_in_words(gateway, own_machine, t
 def test_plain_http_to_another_host_is_refused(machine, tmp_path):
     token = tmp_path / "token"
     token.write_text("tge_" + "A" * 43)
-    command = [programs.agent(), "enrol", "http://192.0.2.1:12000", "--token-file", token, "--state-dir", tmp_path / "s"]
+    command = [
+        programs.agent(),
+        "enrol",
+        "http://192.0.2.1:12000",
+        "--token-file",
+        token,
+        "--state-dir",
+        tmp_path / "s",
+    ]
     done = run(command, env=machine.agent_environment(), deadline=10)
     assert done.returncode != 0 and "http" in done.stderr
 

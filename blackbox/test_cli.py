@@ -115,7 +115,9 @@ def test_audit_events_are_a_document_a_line(gateway):
         assert {"id", "at", "action", "outcome", "actor", "subject"} <= set(json.loads(line))
     trail = gateway.state / "audit" / "audit.jsonl"
     newest = json.loads(lines[0])["id"]
-    wait_until(lambda: newest in [json.loads(line)["id"] for line in trail.read_text().splitlines()], 5, "the newest event")
+    wait_until(
+        lambda: newest in [json.loads(line)["id"] for line in trail.read_text().splitlines()], 5, "the newest event"
+    )
 
 
 def test_tokens_go_to_a_closed_file(gateway, tmp_path):

@@ -87,7 +87,7 @@ def test_the_drop_in_is_accepted_and_carries_a_machine(unstarted, figures):
 
 
 def without(setting):
-    return lambda text: "".join(line + "\n" for line in text.splitlines() if not line.split()[:1] == [setting])
+    return lambda text: "".join(line + "\n" for line in text.splitlines() if line.split()[:1] != [setting])
 
 
 def changed(setting, value):

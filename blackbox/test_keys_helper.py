@@ -85,7 +85,10 @@ TROUBLES = {
     "trickles": trickle,
     "floods": flood,
     "answers two lines": two_lines,
-    "answers control characters": lambda visitor: (visitor.sendall(b"restrict \x1b[2J ssh-ed25519 A\n"), visitor.close()),
+    "answers control characters": lambda visitor: (
+        visitor.sendall(b"restrict \x1b[2J ssh-ed25519 A\n"),
+        visitor.close(),
+    ),
     "answers half a line": lambda visitor: (visitor.sendall(b"restrict,port-forw"), visitor.close()),
 }
 

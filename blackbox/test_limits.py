@@ -162,8 +162,7 @@ def test_headers_of_4_kib_are_fine(gateway):
         pytest.param("GET /", id="in the request line"),
         pytest.param("GET /healthz HTTP/1.1\r\nHost: a\r\nX: ", id="in a header"),
         pytest.param(
-            "POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-            "Content-Length: 1000\r\n\r\n",
+            "POST /api/v1/setup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n",
             id="in a body",
         ),
     ],

@@ -203,9 +203,7 @@ def test_the_same_local_port_is_taken_when_free_else_another(gateway, box, home,
     home.give_key()
     home.write(".ssh/config", home.alias_of_host())
     hold = f"import socket; s = socket.socket(); s.bind(('127.0.0.1', {gateway.port})); print(1, flush=True); input()"
-    holder = subprocess.Popen(
-        [*network.enter, "python3", "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    holder = subprocess.Popen([*network.enter, "python3", "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         holder.stdout.readline()
         box.enrol(["--over-ssh", "gw"])

@@ -74,10 +74,10 @@ def test_a_second_run_in_the_same_folder_is_refused(running):
 
 
 def test_the_demo_does_the_whole_job_and_leaves_nothing(figures):
-    before = {pid for pid, _, _ in processes()}
     done = run([programs.ROOT / "scripts" / "demo"], 120, env=environment(), cwd=programs.ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     cut = re.search(r"cut (\d+) ms", done.stdout)
     figures.note("demo: cut after tidegate key revoke was started", f"{cut.group(1)} ms")
-    words = [line for pid, _, line in processes() if pid not in before and any("tidegate" in word for word in line)]
-    assert not words
+    folder = re.search(r"A gateway in (\S+)", done.stdout).group(1)
+    assert not os.path.exists(folder)
+    assert not left(folder)

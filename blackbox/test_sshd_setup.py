@@ -61,7 +61,9 @@ def test_an_ordinary_user_is_told_what_lacks():
 
 
 def test_external_prints_a_drop_in_and_refuses_what_is_unsafe(unstarted):
-    text = run([programs.tidegate(), "serve", *unstarted.arguments, "--ssh", "external", "--print-drop-in"], check=True).stdout
+    text = run(
+        [programs.tidegate(), "serve", *unstarted.arguments, "--ssh", "external", "--print-drop-in"], check=True
+    ).stdout
     assert "AllowStreamLocalForwarding no" in text and "AuthorizedKeysCommand " in text and "MaxSessions 0" in text
     unstarted.extra += ["--ssh", "external"]
     log = unstarted.refused().lower()
