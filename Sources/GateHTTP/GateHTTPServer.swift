@@ -43,7 +43,7 @@ public enum GateHTTPServer {
             additionalChannelHandlers: [RequestDeadlines()],
             httpDecoderConfiguration: .init(
                 // Ours is 8 KiB, answered 431; this one only bounds what is read to find that out.
-                maxHeaderFieldSize: 64 * 1024, maxHeaderListSize: 64 * 1024, maxHeaderFieldCount: 128))
+                maxHeaderFieldSize: 64 * 1024, maxHeaderListSize: 64 * 1024, maxHeaderFieldCount: 16_384))
         return Application(
             router: router,
             server: HTTPServerBuilder { responder in

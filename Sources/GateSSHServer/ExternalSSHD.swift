@@ -47,16 +47,31 @@ public struct ExternalSSHD: Sendable {
     }
 
     /// What the effective settings (`sshd -T -C`) leave unsafe for the login user; empty when nothing is.
-    public func faults(configuration: String?) async -> [String] {
-        let arguments =
-            ["-T", "-C", "user=\(settings.loginUser),host=client.invalid,addr=192.0.2.1"]
-            + (configuration.map { ["-f", $0] } ?? [])
+    public func faults() async -> [String] {
+        guard let text = await effectiveSettings() else {
+            return ["sshd -T fails: run it by hand, as root, to see why"]
+        }
+        return Self.faults(in: text, settings: settings)
+    }
+
+    /// The host keys it shows, `type base64` each: the public halves beside the `hostkey` files of its settings.
+    public func hostKeys() async -> [String] {
+        guard let text = await effectiveSettings() else { return [] }
+        return text.split(separator: "\n").compactMap { line in
+            guard line.hasPrefix("hostkey ") else { return nil }
+            return readFile(line.dropFirst("hostkey ".count) + ".pub").flatMap { try? SSHHostKey(parsing: $0).line }
+        }
+    }
+
+    private func effectiveSettings() async -> String? {
         guard
             let run = try? await ProcessRun.run(
-                settings.program, arguments: arguments, environment: ["PATH": "/usr/bin:/bin"]),
+                settings.program,
+                arguments: ["-T", "-C", "user=\(settings.loginUser),host=client.invalid,addr=192.0.2.1"],
+                environment: ["PATH": "/usr/bin:/bin"]),
             run.status.isSuccess
-        else { return ["sshd -T fails: run it by hand, as root, to see why"] }
-        return Self.faults(in: String(decoding: run.output, as: UTF8.self), settings: settings)
+        else { return nil }
+        return String(decoding: run.output, as: UTF8.self)
     }
 
     static func faults(in text: String, settings: SSHDSettings) -> [String] {

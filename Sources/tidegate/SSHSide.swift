@@ -71,7 +71,7 @@ struct SSHSide: Sendable {
                 throw StartFault("\(error)")
             }
         } else {
-            hostKeys = try systemHostKeys()
+            hostKeys = try await systemHostKeys(settings)
             services.append(try await watchSystem(settings, health: health, logger: logger))
         }
         if file == nil {
@@ -123,7 +123,7 @@ struct SSHSide: Sendable {
         -> any Service
     {
         let external = ExternalSSHD(settings)
-        let faults = await external.faults(configuration: nil)
+        let faults = await external.faults()
         guard faults.isEmpty else {
             print(external.dropIn, terminator: "")
             throw StartFault(
@@ -131,19 +131,15 @@ struct SSHSide: Sendable {
                     + "What it needs is printed above, and by `tidegate serve --ssh external --print-drop-in`")
         }
         return PeriodicWork(name: "sshd check", interval: .seconds(60), logger: logger) {
-            health.sshd(faults: await external.faults(configuration: nil))
+            health.sshd(faults: await external.faults())
         }
     }
 
-    private static func systemHostKeys() throws -> [String] {
-        let keys = ["ed25519", "ecdsa", "rsa"].compactMap { kind -> String? in
-            guard let file = fopen("/etc/ssh/ssh_host_\(kind)_key.pub", "r") else { return nil }
-            defer { fclose(file) }
-            var bytes = [UInt8](repeating: 0, count: 16_384)
-            let count = fread(&bytes, 1, bytes.count, file)
-            return (try? SSHHostKey(parsing: String(decoding: bytes[..<count], as: UTF8.self)))?.line
+    private static func systemHostKeys(_ settings: SSHDSettings) async throws -> [String] {
+        let keys = await ExternalSSHD(settings).hostKeys()
+        guard !keys.isEmpty else {
+            throw StartFault("ssh external: none of the host keys that `sshd -T` names can be read")
         }
-        guard !keys.isEmpty else { throw StartFault("ssh external: no host key in /etc/ssh/ssh_host_*_key.pub") }
         return keys
     }
 }

@@ -19,6 +19,19 @@ import Testing
         #expect(try await gateway.auditedActions().filter { $0 == "tunnel-key.added" }.count == 1)
     }
 
+    @Test func `adding a key again that lets nobody in any more renews it`() async throws {
+        let gateway = try await TestGateway.make()
+        _ = try await gateway.add("web")
+        let first = try await gateway.addJump(1, to: ["web"], login: 60, connection: 600)
+        gateway.clock.advance(by: .seconds(60))
+        let second = try await gateway.addJump(1, to: ["web"], login: 60, connection: 120)
+        #expect(!second.isNew)
+        #expect(second.key.id == first.key.id)
+        #expect(second.key.loginUntil == gateway.clock.now + .seconds(60))
+        #expect(second.key.connectionUntil == gateway.clock.now + .seconds(120))
+        #expect(try await gateway.auditedActions().contains("tunnel-key.renewed"))
+    }
+
     @Test func `a key is taken for another owner, purpose or reach`() async throws {
         let gateway = try await TestGateway.make()
         _ = try await gateway.enrol("web", controlKey: 1)

@@ -20,7 +20,7 @@ public struct TunnelKeyService: Sendable {
     public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
 
     /// Registers a key for the jump. `isNew` is false when this owner registered it before with the same reach: then
-    /// its times stay as they were.
+    /// its times stay as they were, unless no login was let in any more.
     public func add(
         _ publicKey: SSHPublicKey, machines names: [String], label: Label, login: Duration, connection: Duration,
         by caller: Caller
@@ -41,6 +41,16 @@ public struct TunnelKeyService: Sendable {
                 guard existing.tenant == caller.tenant, existing.purpose == .jump, existing.user == owner,
                     Set(try tx.reach(of: existing.id)) == Set(machines.map(\.id))
                 else { throw ControlError.keyTaken }
+                if existing.loginUntil <= now {
+                    // It lives only for connections that stand: adding it again means that it should let in again.
+                    try tx.renewTunnelKey(existing.id, loginUntil: now + login, connectionUntil: now + connection)
+                    try tx.appendAudit(
+                        dependencies.event(
+                            "tunnel-key.renewed", by: caller, subject: "tunnel-key:\(existing.id)", at: now,
+                            details: [("login_until", (now + login).rfc3339)]))
+                    guard let renewed = try tx.tunnelKey(existing.id) else { throw ControlError.tunnelKeyNotFound }
+                    return (try tx.describe([renewed], on: gateway)[0], false)
+                }
                 return (try tx.describe([existing], on: gateway)[0], false)
             }
             guard try tx.liveTunnelKeyCount(of: owner, tenant: caller.tenant, at: now) < Self.limit else {
@@ -61,7 +71,7 @@ public struct TunnelKeyService: Sendable {
                     ]))
             return (try tx.describe([key], on: gateway)[0], true)
         }
-        if result.1 { await dependencies.effects.keysChanged() }
+        await dependencies.effects.keysChanged()
         return result
     }
 

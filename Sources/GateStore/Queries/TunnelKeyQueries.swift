@@ -88,6 +88,17 @@ extension Transaction {
         ).first.map { row throws(StoreError) in try TunnelKeyReference(row: row) }
     }
 
+    /// Sets both ends of a key that is still unrevoked.
+    public func renewTunnelKey(
+        _ id: ID<TunnelKey>, loginUntil: Timestamp, connectionUntil: Timestamp
+    ) throws(StoreError) {
+        try execute(
+            """
+            UPDATE tunnel_key SET login_until = \(loginUntil), connection_until = \(connectionUntil)
+            WHERE id = \(id) AND revoked_at IS NULL
+            """)
+    }
+
     /// Revokes the key of that fingerprint if its time is over, so that the fingerprint can be registered anew.
     public func revokeExpiredTunnelKey(fingerprint: String, at now: Timestamp) throws(StoreError) {
         try execute(
