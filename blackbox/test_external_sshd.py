@@ -3,9 +3,8 @@
 import concurrent.futures
 import time
 
-import pytest
-
 import programs
+import pytest
 from commands import run
 from gateway import Gateway, available_modes
 from machine import PrivateMachine, PrivateSSHD

@@ -9,9 +9,8 @@ import socket
 import threading
 import time
 
-import pytest
-
 import programs
+import pytest
 from commands import run
 from gateway import Gateway, available_modes
 from sshkeys import KeyPair

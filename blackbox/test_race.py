@@ -82,8 +82,8 @@ def race(gateway, mode, order, count, chance, figures):
     late = [attempt.after for attempt in done if attempt.got_in]
     figures.note(
         f"race, {order}, {mode}",
-        f"{count} tries over {window * 1000:.0f} ms, {len(late)} got in first, {len(survivors)} survived, last byte at most "
-        f"{max([0, *late]) * 1000:.0f} ms after the revoke's answer",
+        f"{count} tries over {window * 1000:.0f} ms, {len(late)} got in first, {len(survivors)} survived, "
+        f"last byte at most {max([0, *late]) * 1000:.0f} ms after the revoke's answer",
     )
     assert not survivors
     assert max([0, *late]) < 1

@@ -24,8 +24,10 @@ def unstarted():
 @pytest.mark.parametrize(
     ("flag", "value"),
     [
-        ("--listen", "nonsense"), ("--listen", "127.0.0.1:99999"), ("--ssh-listen", "127.0.0.1"),
-        ("--lease-ports", "9-1"), ("--lease-ports", "a-b"), ("--lease-ports", "1-70000"), ("--lease-ttl", "soon"), ("--lease-ttl", "0d"),
+        ("--listen", "nonsense"), ("--listen", "127.0.0.1:99999"),
+        ("--ssh-listen", "127.0.0.1"),
+        ("--lease-ports", "9-1"), ("--lease-ports", "a-b"), ("--lease-ports", "1-70000"),
+        ("--lease-ttl", "soon"), ("--lease-ttl", "0d"),
         ("--lease-bind", "example.org"), ("--ssh", "sometimes"), ("--public-url", "ftp://a"), ("--ssh-public", ":"),
         ("--ssh-user", "Root User"), ("--store", "mysql://a"), ("--tls-certificate", "/nonexistent.pem"),
         ("--keys-command", "/nonexistent/tidegate-keys"), ("--keys-command", "relative/path"),
