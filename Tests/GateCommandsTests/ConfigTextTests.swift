@@ -18,12 +18,14 @@ import Testing
                     IdentitiesOnly yes
                     HostKeyAlias \(Samples.gatewayID).gateway.tidegate
                     UserKnownHostsFile ~/.ssh/tidegate_known_hosts
+                    StrictHostKeyChecking yes
                 Host build-7.tidegate
                     HostName 127.0.0.1
                     Port 20017
                     ProxyJump tidegate-gateway
                     HostKeyAlias \(Samples.machineID).tidegate
                     UserKnownHostsFile ~/.ssh/tidegate_known_hosts
+                    StrictHostKeyChecking yes
 
                 """)
         #expect(

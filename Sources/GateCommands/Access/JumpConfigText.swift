@@ -28,7 +28,7 @@ package struct JumpConfigText: Sendable {
                 .init("HostName", .word(host.host)), .init("Port", .word(String(host.port))),
                 .init("User", .word(try HostKeyName.user(gateway.sshUser))), .init("IdentityFile", Self.file(identity)),
                 .init("IdentitiesOnly", .word("yes")), .init("HostKeyAlias", .word(alias)),
-                .init("UserKnownHostsFile", Self.file(pins)),
+                .init("UserKnownHostsFile", Self.file(pins)), .init("StrictHostKeyChecking", .word("yes")),
             ]
         ).text
         var lines = try HostKeyName.lines(for: alias, keys: gateway.sshHostKeys)
@@ -46,7 +46,7 @@ package struct JumpConfigText: Sendable {
                 options: [
                     .init("HostName", .word(address.host)), .init("Port", .word(String(address.port))),
                     .init("ProxyJump", .word("tidegate-gateway")), .init("HostKeyAlias", .word(alias)),
-                    .init("UserKnownHostsFile", Self.file(pins)),
+                    .init("UserKnownHostsFile", Self.file(pins)), .init("StrictHostKeyChecking", .word("yes")),
                 ]
             ).text
         }
