@@ -176,6 +176,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "GateProcessTests", dependencies: ["GateProcess"], swiftSettings: strict),
+        .testTarget(
+            name: "GateSSHServerTests", dependencies: ["GateControl", "GateProcess", "GateSSHServer"],
+            swiftSettings: strict),
         .testTarget(name: "GateSSHTests", dependencies: ["GateModel", "GateSSH"], swiftSettings: strict),
         .testTarget(name: "GateStoreTests", dependencies: ["GateModel", "GateStore"], swiftSettings: strict),
         .testTarget(

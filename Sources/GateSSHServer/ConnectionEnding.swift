@@ -1,14 +1,15 @@
 public import GateControl
-import GateProcess
 public import Logging
 
 /// Ends sshd connections: the whole process group, and never a process that only has the number of one of ours.
 public struct ConnectionEnding: Sendable {
     private let keys: KeyTable
+    private let launcher: any SSHDLauncher
     private let logger: Logger
 
-    public init(keys: KeyTable, logger: Logger) {
+    public init(keys: KeyTable, launcher: any SSHDLauncher, logger: Logger) {
         self.keys = keys
+        self.launcher = launcher
         self.logger = logger
     }
 
@@ -17,9 +18,7 @@ public struct ConnectionEnding: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for process in processes {
                 group.addTask {
-                    let isGone = await ProcessEnding.end(
-                        group: process.pid, startTime: process.startTime, orphans: { Self.isSSHD($0) })
-                    if isGone {
+                    if await launcher.end(process) {
                         keys.ended(process)
                     } else {
                         logger.error(
@@ -30,8 +29,6 @@ public struct ConnectionEnding: Sendable {
             }
         }
     }
-
-    static func isSSHD(_ process: ProcessIdentity) -> Bool { isSSHDCommand(process.command) }
 }
 
 /// sshd's process names: `sshd`, and from 9.8 `sshd-session` and `sshd-auth`.

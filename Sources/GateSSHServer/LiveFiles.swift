@@ -18,6 +18,8 @@ struct LiveFiles: Sendable {
 
     func remove(_ process: SSHProcess) { unlink(path(process)) }
 
+    func contains(_ process: SSHProcess) -> Bool { access(path(process), F_OK) == 0 }
+
     /// Those of this boot; files of earlier boots are removed.
     func all() -> [SSHProcess] {
         namesInFolder(folder).compactMap { name in

@@ -10,7 +10,7 @@ import Synchronization
 /// Accepts SSH connections and starts one `sshd -i -e` for each: pid, source address and log are then known per connection.
 /// Stopping it closes the listener alone; the sessions go on and the next gateway adopts them.
 public final class SSHAcceptor: Service {
-    private let settings: SSHDSettings
+    private let launcher: any SSHDLauncher
     private let listener: ListeningPort
     private let admission = Admission()
     private let keys: KeyTable
@@ -29,11 +29,12 @@ public final class SSHAcceptor: Service {
     /// Binds at once, so that a taken port stops the start. `canDecide` false leaves arrivals in the backlog: while the store
     /// can't be asked a login would fail, and failing teaches agents that their key is gone.
     public init(
-        settings: SSHDSettings, host: String, port: Int, keys: KeyTable, lookup: KeyLookup, journal: ConnectionJournal,
+        launcher: any SSHDLauncher, host: String, port: Int, keys: KeyTable, lookup: KeyLookup,
+        journal: ConnectionJournal,
         ending: ConnectionEnding, liveFolder: String, refusals: RefusalLog, canDecide: @escaping @Sendable () -> Bool,
         logger: Logger
     ) throws {
-        self.settings = settings
+        self.launcher = launcher
         self.listener = try ListeningPort(host: host, port: port)
         self.keys = keys
         self.lookup = lookup
@@ -112,27 +113,23 @@ public final class SSHAcceptor: Service {
         defer { close(arrival.descriptor) }
         do {
             let log = try DescriptorPair.pipe()
-            // Under the lock: the helper's question can't arrive before its sshd is known.
-            let child: ChildProcess
+            let place = Place()
+            // Under the lock: neither the helper's question nor the end can be looked at before the sshd is known.
+            let process: SSHProcess
             do {
                 defer { close(log.second) }
-                child = try children.withLock { children in
-                    let child = try ChildProcess.spawn(
-                        path: settings.program, arguments: ["-i", "-e", "-f", settings.configurationPath],
-                        environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"],
-                        descriptors: [0: arrival.descriptor, 1: arrival.descriptor, 2: log.second])
-                    let process = SSHProcess(pid: child.pid, startTime: child.startTime)
-                    children[child.pid] = (process, arrival.source)
-                    return child
+                process = try children.withLock { children in
+                    let process = try launcher.start(connection: arrival.descriptor, log: log.second) { process in
+                        self.exited(process, source: arrival.source, place: place)
+                    }
+                    children[process.pid] = (process, arrival.source)
+                    files.add(process)
+                    return process
                 }
             } catch {
                 close(log.first)
                 throw error
             }
-            let process = SSHProcess(pid: child.pid, startTime: child.startTime)
-            files.add(process)
-            let place = Place()
-            child.onExit { _ in self.exited(process, source: arrival.source, place: place) }
             do {
                 _ = try FileDescriptorLines(descriptor: log.first, maxLength: 1_024) { line in
                     self.read(line, of: process, source: arrival.source, place: place)
@@ -141,7 +138,7 @@ public final class SSHAcceptor: Service {
                 // Without its log nobody would know who logged in.
                 logger.error("sshd's log can't be read; the connection is ended", metadata: ["error": "\(error)"])
                 close(log.first)
-                child.signalGroup(SIGTERM)
+                Task { await self.launcher.end(process) }
             }
         } catch {
             logger.error("sshd could not be started", metadata: ["error": "\(error)"])
@@ -195,17 +192,19 @@ public final class SSHAcceptor: Service {
     }
 
     private func exited(_ process: SSHProcess, source: String, place: Place) {
-        _ = children.withLock { $0.removeValue(forKey: process.pid) }
+        children.withLock { children in
+            // The number may already be a later sshd's.
+            if children[process.pid]?.process == process { children[process.pid] = nil }
+        }
         // The leader's child may outlive it by a moment, or, after a kill -9 of the leader, for good.
         Task {
-            _ = await ProcessEnding.end(
-                group: process.pid, startTime: process.startTime, orphans: { ConnectionEnding.isSSHD($0) })
+            _ = await self.launcher.end(process)
             let wasKnown = self.keys.contains(process)
             self.keys.ended(process)
             self.files.remove(process)
             if wasKnown { self.journal.ended(process) }
         }
-        // Starting the next one is work for another thread than the one that reaps all children.
+        // Starting the next one is work for another thread than the one that hears of all ends.
         if place.release() { work.async { self.leave(source) } }
     }
 }

@@ -1,6 +1,8 @@
 import GateControl
 import GateModel
+import GateProcess
 import GateSSH
+import GateSSHServer
 import Glibc
 import Logging
 
@@ -8,6 +10,7 @@ import Logging
 struct FirstAdministrator {
     let setup: SetupService
     let settings: ServeSettings
+    let inherited: LauncherInheritance?
     let logger: Logger
 
     static func secretFile(_ settings: ServeSettings) -> String { "\(settings.stateDirectory)/setup-secret" }
@@ -17,10 +20,11 @@ struct FirstAdministrator {
     func offer() async throws {
         guard try await setup.needsAdministrator() else {
             unlink(secretFile)
+            if inherited?.token != nil { await inherited?.client.discardToken() }
             return
         }
         if let file = settings.bootstrapTokenFile {
-            try PrivateFile.write(Secret(try await setup.makeBootstrapToken().reveal() + "\n"), to: file)
+            try await put(Secret(try await setup.makeBootstrapToken().reveal() + "\n"), to: file)
             logger.notice("wrote an administrator's token, good for 24 hours", metadata: ["gate.file": "\(file)"])
             return
         }
@@ -46,5 +50,17 @@ struct FirstAdministrator {
                     "gate.command": "tidegate setup \(settings.publicURL) --secret-file \(secretFile)",
                 ])
         }
+    }
+
+    /// The file's folder may be root's alone: then it was opened before root was given up.
+    private func put(_ text: Secret<String>, to file: String) async throws {
+        guard let inherited else { return try PrivateFile.write(text, to: file) }
+        guard let descriptor = inherited.token else { throw StartFault("\(file) could not be made") }
+        defer { close(descriptor) }
+        let bytes = Array(text.reveal().utf8)
+        guard bytes.withUnsafeBytes({ Glibc.write(descriptor, $0.baseAddress, $0.count) }) == bytes.count,
+            fsync(descriptor) == 0
+        else { throw SystemError("write \(file)") }
+        guard await inherited.client.publishToken() else { throw StartFault("\(file) could not be put into place") }
     }
 }

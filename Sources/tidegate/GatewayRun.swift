@@ -22,6 +22,10 @@ struct GatewayRun {
 
     let settings: ServeSettings
     let isService: Bool
+    /// From the stage that had root, when there was one.
+    let inherited: LauncherInheritance?
+    /// What keeps this start from being safer, for the log and for /readyz.
+    let warning: String?
     let logger: Logger
 
     func run() async throws {
@@ -29,12 +33,17 @@ struct GatewayRun {
         // Whatever a setting gets wrong is said before anything is made.
         if settings.ssh != .off {
             _ = try await SSHPreparation.settings(
-                settings, folder: settings.stateDirectory, socket: nil, logger: quiet)
+                settings, folder: settings.stateDirectory, socket: nil, isRoot: geteuid() == 0 || inherited != nil,
+                logger: quiet)
         }
-        let state = try StateDirectory(path: settings.stateDirectory)
+        let state = try StateDirectory(path: settings.stateDirectory, inherited: inherited?.stateLock)
         let database = try await StoreOpening.open(settings, now: now())
         let identity = try await StoreOpening.identity(database, now: now())
         let health = GatewayHealth()
+        if let warning {
+            health.warn(warning)
+            logger.warning("\(warning)")
+        }
         let tls = try settings.tls.map { files in
             do { return try TLSIdentity(certificate: files.certificate, key: files.key) } catch {
                 throw StartFault("tls-certificate, tls-key: \(error)")
@@ -56,7 +65,9 @@ struct GatewayRun {
             hotState: hotState, refusals: refusals, effects: effects.closures, logger: logger)
 
         let ssh = try await SSHSide.prepare(
-            settings, dependencies: dependencies, database: database, health: health, effects: effects, logger: logger)
+            settings, dependencies: dependencies, database: database, health: health, effects: effects,
+            inherited: inherited,
+            logger: logger)
         let audit = AuditService(dependencies)
         let setup = SetupService(dependencies) { [settings] in unlink(FirstAdministrator.secretFile(settings)) }
         let facts = GatewayFacts(
@@ -88,7 +99,7 @@ struct GatewayRun {
         warnAboutAddresses()
 
         do {
-            try await FirstAdministrator(setup: setup, settings: settings, logger: logger).offer()
+            try await FirstAdministrator(setup: setup, settings: settings, inherited: inherited, logger: logger).offer()
         } catch {
             throw StartFault("the first administrator's token or secret could not be written: \(error)")
         }
@@ -146,6 +157,8 @@ struct GatewayRun {
         let signals = GatewaySignals(group: group, health: health, tls: tls, files: settings.tls, logger: logger)
         do {
             try await signals.run { try await group.run() }
+        } catch let error as LauncherClient.Gone {
+            throw error
         } catch {
             throw StartFault(Self.words(error, settings))
         }

@@ -9,42 +9,55 @@ struct RuntimeFolder: Sendable {
 
     /// The sockets to listen on; the helper is told the last one.
     let sockets: [String]
+    /// The folder of the last socket.
+    let folder: String
     /// Held for as long as this gateway runs.
-    private let lock: FileLock?
+    let lock: FileLock?
 
     var helperSocket: String { sockets.last ?? "" }
 
-    /// `/run/tidegate` for root. Where another gateway has it, the state directory, and beside it a folder of our own below
-    /// /run: the helper's user can't pass through the state directory.
-    static func prepare(stateDirectory: String, gateway: String, isRoot: Bool) throws -> RuntimeFolder {
-        let own = "\(stateDirectory)/keys.sock"
-        guard own.utf8.count <= 107 else {
-            throw StartFault("state-dir: \(own) is longer than the 107 bytes of a socket's path")
+    /// One that an earlier stage of this process prepared.
+    init(folder: String, stateDirectory: String, lock: FileLock?) {
+        self.folder = folder
+        self.lock = lock
+        let own = Self.own(stateDirectory)
+        switch folder {
+        case Self.standard: sockets = ["\(folder)/keys.sock"]
+        case stateDirectory: sockets = [own]
+        default: sockets = [own, "\(folder)/keys.sock"]
         }
-        guard isRoot, let group = UserAccount(name: SSHPreparation.helperUser)?.gid else {
-            return RuntimeFolder(sockets: [own], lock: nil)
-        }
-        try makeFolder(standard, group: group)
-        if let lock = try? FileLock(path: "\(standard)/lock") {
-            return RuntimeFolder(sockets: ["\(standard)/keys.sock"], lock: lock)
-        }
-        let second = "\(standard)-\(gateway.prefix(8))"
-        try makeFolder(second, group: group)
-        guard let lock = try? FileLock(path: "\(second)/lock") else {
-            throw StartFault("another process holds \(second)/lock")
-        }
-        return RuntimeFolder(sockets: [own, "\(second)/keys.sock"], lock: lock)
     }
 
-    /// 0750, root's and the helper's group. What lies there under the name and isn't such a folder is refused, not mended.
-    private static func makeFolder(_ path: String, group: UInt32) throws {
-        if mkdir(path, 0o750) != 0, errno != EEXIST { throw StartFault("\(path): \(String(cString: strerror(errno)))") }
-        var info = stat()
-        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid() else {
-            throw StartFault("\(path) is not a folder of this user")
+    private static func own(_ stateDirectory: String) -> String { "\(stateDirectory)/keys.sock" }
+
+    /// `/run/tidegate` for root. Where another gateway has it, the state directory, and beside it a folder of our own below
+    /// /run: the helper's user can't pass through the state directory. `owner`: whom the gateway will run as, if not root.
+    static func prepare(stateDirectory: String, isRoot: Bool, owner: UserAccount? = nil) throws -> RuntimeFolder {
+        guard own(stateDirectory).utf8.count <= 107 else {
+            throw StartFault("state-dir: \(own(stateDirectory)) is longer than the 107 bytes of a socket's path")
         }
-        guard chown(path, geteuid(), group) == 0, chmod(path, 0o750) == 0 else {
-            throw StartFault("\(path): \(String(cString: strerror(errno)))")
+        guard isRoot, let group = UserAccount(name: SSHPreparation.helperUser)?.gid else {
+            return RuntimeFolder(folder: stateDirectory, stateDirectory: stateDirectory, lock: nil)
+        }
+        let uid = owner?.uid ?? 0
+        // The lock before the owner: the folder of a running gateway stays as it is.
+        for folder in [standard, "\(standard)-\(RootStage.shortName(of: stateDirectory).prefix(8))"] {
+            try makeFolder(folder, uids: [0, uid, UserAccount(name: RunAs.standard)?.uid ?? 0])
+            guard let lock = try? FileLock(path: "\(folder)/lock") else { continue }
+            guard chown(folder, uid, group) == 0, chmod(folder, 0o750) == 0 else {
+                throw StartFault("\(folder): \(SystemError("chown"))")
+            }
+            return RuntimeFolder(folder: folder, stateDirectory: stateDirectory, lock: lock)
+        }
+        throw StartFault("other processes hold \(standard)/lock and that of this gateway's own folder beside it")
+    }
+
+    /// What lies there under the name and isn't such a folder is refused, not mended.
+    private static func makeFolder(_ path: String, uids: Set<UInt32>) throws {
+        if mkdir(path, 0o750) != 0, errno != EEXIST { throw StartFault("\(path): \(SystemError("mkdir"))") }
+        var info = stat()
+        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, uids.contains(info.st_uid) else {
+            throw StartFault("\(path) is not a folder of this gateway")
         }
     }
 }

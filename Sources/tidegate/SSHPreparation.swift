@@ -10,6 +10,8 @@ import Logging
 struct SSHPreparation: Sendable {
     static let standardHelper = "/usr/libexec/tidegate/tidegate-keys"
     static let helperUser = "tidegate-keys"
+    /// The one login of all tunnels where root starts sshd.
+    static let loginUser = "tidegate"
 
     let program: SSHDProgram
     let settings: SSHDSettings
@@ -19,19 +21,18 @@ struct SSHPreparation: Sendable {
 
     var dropIn: String { ExternalSSHD(settings).dropIn }
 
-    /// `socket`: where the helper asks; nil to name the usual place.
-    static func settings(_ serve: ServeSettings, folder: String, socket: String?, logger: Logger) async throws
-        -> SSHPreparation
-    {
+    /// `socket`: where the helper asks; nil to name the usual place. `isRoot`: whether sshd is started by root.
+    static func settings(
+        _ serve: ServeSettings, folder: String, socket: String?, isRoot: Bool = geteuid() == 0, logger: Logger
+    ) async throws -> SSHPreparation {
         let program: SSHDProgram
         do { program = try await SSHDProgram.find(serve.sshd) } catch { throw StartFault("\(error)") }
-        let isRoot = geteuid() == 0
         if serve.ssh == .external, !isRoot {
             throw StartFault("ssh external: only root can end connections of the system's sshd; start as root")
         }
         guard let me = UserAccount.current else { throw StartFault("this process's user has no account") }
         let login: UserAccount
-        if let name = serve.sshUser ?? (isRoot ? "tidegate" : nil) {
+        if let name = serve.sshUser ?? (isRoot ? loginUser : nil) {
             guard let account = UserAccount(name: name) else {
                 throw StartFault("ssh-user: there is no user '\(name)'; `make setup` makes it, or name another one")
             }

@@ -18,19 +18,26 @@ struct SSHSide: Sendable {
 
     static func prepare(
         _ serve: ServeSettings, dependencies: ControlDependencies, database: any Database, health: GatewayHealth,
-        effects: DeferredEffects, logger: Logger
+        effects: DeferredEffects, inherited: LauncherInheritance?, logger: Logger
     ) async throws -> SSHSide {
         guard serve.ssh != .off else {
             effects.set(
                 SSHEffects(end: { _ in }, keysChanged: {}, holder: { _, _ in nil }, listeningPorts: { [] }))
             return SSHSide(loginUser: serve.sshUser ?? "", hostKeys: [], apiAddress: nil, services: [], acceptor: nil)
         }
-        let runtime = try RuntimeFolder.prepare(
-            stateDirectory: serve.stateDirectory, gateway: dependencies.identity.gateway.text, isRoot: geteuid() == 0)
+        let isRoot = geteuid() == 0
+        let runtime =
+            try inherited?.runtime ?? RuntimeFolder.prepare(stateDirectory: serve.stateDirectory, isRoot: isRoot)
         let preparation = try await SSHPreparation.settings(
-            serve, folder: serve.stateDirectory, socket: runtime.helperSocket, logger: logger)
+            serve, folder: serve.stateDirectory, socket: runtime.helperSocket, isRoot: isRoot || inherited != nil,
+            logger: logger)
         let settings = preparation.settings
-        let ending = ConnectionEnding(keys: dependencies.keys, logger: logger)
+        let launcher: any SSHDLauncher =
+            inherited?.client
+            ?? DirectLauncher(
+                program: settings.program, configuration: settings.configurationPath,
+                record: isRoot && serve.ssh == .managed ? launchRecord(serve, logger: logger) : nil)
+        let ending = ConnectionEnding(keys: dependencies.keys, launcher: launcher, logger: logger)
         let lookup = KeyLookup(dependencies)
         let liveFolder = "\(settings.folder)/live"
         let journal = ConnectionJournal(
@@ -55,16 +62,21 @@ struct SSHSide: Sendable {
         ).run()
         await file?.rewrite()
 
-        var services: [any Service] = [
+        // The launcher first, so that it is the last to be let go.
+        var services: [any Service] = inherited.map { [$0.client] } ?? []
+        services += [
             journal, ConnectionReaper(keys: dependencies.keys, liveFolder: liveFolder, journal: journal),
         ]
         let hostKeys: [String]
         var acceptor: SSHAcceptor?
         if serve.ssh == .managed {
-            hostKeys = [try await prepareManaged(settings, program: preparation.program)]
+            hostKeys = [
+                inherited == nil
+                    ? try await prepareManaged(settings, program: preparation.program) : try hostKey(settings).line
+            ]
             do {
                 acceptor = try SSHAcceptor(
-                    settings: settings, host: serve.sshListen.host, port: serve.sshListen.port, keys: dependencies.keys,
+                    launcher: launcher, host: serve.sshListen.host, port: serve.sshListen.port, keys: dependencies.keys,
                     lookup: lookup, journal: journal, ending: ending, liveFolder: liveFolder,
                     refusals: dependencies.refusals, canDecide: { health.canDecide }, logger: logger)
             } catch {
@@ -99,22 +111,40 @@ struct SSHSide: Sendable {
         if settings.runsAsRoot, mkdir("/run/sshd", 0o755) != 0, errno != EEXIST {
             throw StartFault("/run/sshd, sshd's empty folder: \(String(cString: strerror(errno)))")
         }
-        do {
-            let key = try HostKeyFile.load(at: settings.hostKeyPath)
-            // An sshd built without PAM refuses the word; one of Debian's can't serve an ordinary user without it.
-            for usesPAM in settings.runsAsRoot ? [false] : [true, false] {
-                try PrivateFile.write(
-                    SSHDConfiguration(settings, usesPAM: usesPAM).text, to: settings.configurationPath)
-                do {
-                    try await program.check(configuration: settings.configurationPath)
-                    return key.line
-                } catch {
-                    if !usesPAM { throw error }
-                }
+        let key = try hostKey(settings)
+        _ = try await writeConfiguration(settings, program: program)
+        return key.line
+    }
+
+    private static func hostKey(_ settings: SSHDSettings) throws -> SSHHostKey {
+        do { return try HostKeyFile.load(at: settings.hostKeyPath) } catch { throw StartFault("ssh: \(error)") }
+    }
+
+    /// Writes the configuration into its folder, has sshd check it, and returns its text.
+    static func writeConfiguration(_ settings: SSHDSettings, program: SSHDProgram) async throws -> String {
+        // An sshd built without PAM refuses the word; one of Debian's can't serve an ordinary user without it.
+        var last = StartFault("ssh: no configuration")
+        for usesPAM in settings.runsAsRoot ? [false] : [true, false] {
+            do {
+                let text = SSHDConfiguration(settings, usesPAM: usesPAM).text
+                try PrivateFile.write(text, to: settings.configurationPath)
+                try await program.check(configuration: settings.configurationPath)
+                return text
+            } catch {
+                last = StartFault("ssh: \(error)")
             }
-            return key.line
+        }
+        throw last
+    }
+
+    /// So that a later gateway without root can have its launcher end what this one started.
+    private static func launchRecord(_ serve: ServeSettings, logger: Logger) -> LaunchRecord? {
+        do {
+            try PrivateFile.makeFolder(RootStage.sshdFolder)
+            return try LaunchRecord(folder: RootStage.recordFolder(stateDirectory: serve.stateDirectory))
         } catch {
-            throw StartFault("ssh: \(error)")
+            logger.warning("what sshd runs can't be recorded", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 

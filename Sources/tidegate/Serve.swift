@@ -2,6 +2,7 @@ import ArgumentParser
 import GateLog
 import GateModel
 import GateProcess
+import GateSSHServer
 import Glibc
 import Logging
 
@@ -42,8 +43,13 @@ struct Serve: AsyncParsableCommand {
         umask(0o077)
         let logger = ServiceLog.make("tidegate", isService: isService, level: verbose ? .debug : .info)
         do {
-            let settings = try ServeSettings.resolve(
-                flags: flags.values, file: config, environment: SystemEnvironment.values)
+            let environment = SystemEnvironment.values
+            // The stage that had root has read the file, which may be closed to this user, and left its settings.
+            let isSecondStage = environment[LauncherInheritance.variable] != nil
+            let values = try ServeSettings.values(
+                flags: flags.values, file: isSecondStage ? nil : config, environment: environment)
+            let settings = try ServeSettings(
+                values, environment: environment, isRoot: geteuid() == 0 || isSecondStage)
             if printDropIn {
                 print(
                     try await SSHPreparation.settings(
@@ -51,11 +57,30 @@ struct Serve: AsyncParsableCommand {
                     ).dropIn, terminator: "")
                 return
             }
+            if isSecondStage { ProgramRestart.takeName("tidegate") }
             try ProcessHardening.apply()
             raiseDescriptorLimit()
-            try await GatewayRun(settings: settings, isService: isService, logger: logger).run()
+            let inherited = try LauncherInheritance(environment: environment, stateDirectory: settings.stateDirectory)
+            var warning: String?
+            if inherited == nil {
+                switch try await RunAs.decide(settings) {
+                case .account(let account):
+                    try await RootStage(
+                        settings: settings, values: values, environment: environment, account: account, logger: logger
+                    ).becomeGateway()
+                case .stay(let words): warning = words
+                }
+            }
+            try await GatewayRun(
+                settings: settings, isService: isService, inherited: inherited, warning: warning, logger: logger
+            ).run()
         } catch let fault as StartFault {
             logger.critical("the gateway did not start", metadata: ["gate.reason": "\(fault.description)"])
+            throw ExitCode(1)
+        } catch is LauncherClient.Gone {
+            logger.critical(
+                "the process that starts sshd has ended, and the gateway with it; live ssh sessions go on",
+                metadata: ["gate.remedy": "start the gateway again: it adopts them"])
             throw ExitCode(1)
         }
     }

@@ -44,6 +44,11 @@ struct ServeFlags: ParsableArguments {
     var trustedProxies: String?
     @Option(help: ArgumentHelp("How often agents report (default: 60s).", valueName: "duration"))
     var heartbeat: String?
+    @Option(
+        help: ArgumentHelp(
+            "Whom root's gateway becomes, or 'root' to stay (default: tidegate-gateway where it can).",
+            valueName: "name"))
+    var runAs: String?
     @Option(help: ArgumentHelp("The sshd program (default: /usr/sbin/sshd).", valueName: "path"))
     var sshd: String?
 
@@ -55,6 +60,7 @@ struct ServeFlags: ParsableArguments {
             ("lease-ttl", leaseTtl), ("lease-bind", leaseBind), ("keys-command", keysCommand),
             ("bootstrap-token-file", bootstrapTokenFile), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
             ("trusted-proxies", trustedProxies), ("heartbeat", heartbeat), ("sshd", sshd),
+            ("run-as", runAs),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }
@@ -62,7 +68,7 @@ struct ServeFlags: ParsableArguments {
     static let names: Set<String> = [
         "state-dir", "listen", "public-url", "store", "ssh", "ssh-listen", "ssh-public", "ssh-user", "lease-ports",
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
-        "trusted-proxies", "heartbeat", "sshd",
+        "trusted-proxies", "heartbeat", "sshd", "run-as",
     ]
 }
 

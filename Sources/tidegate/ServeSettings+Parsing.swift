@@ -77,8 +77,8 @@ extension ServeSettings {
         return path
     }
 
-    static func standardStateDirectory(_ environment: [String: String]) throws -> String {
-        if geteuid() == 0 { return "/var/lib/tidegate" }
+    static func standardStateDirectory(_ environment: [String: String], isRoot: Bool) throws -> String {
+        if isRoot { return "/var/lib/tidegate" }
         if let folder = environment["XDG_STATE_HOME"], folder.hasPrefix("/") { return "\(folder)/tidegate" }
         guard let home = environment["HOME"], home.hasPrefix("/") else {
             throw StartFault("state-dir must be given where HOME is not set")

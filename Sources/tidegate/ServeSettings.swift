@@ -31,22 +31,33 @@ struct ServeSettings: Sendable {
     let trustedProxies: [AddressBlock]
     let heartbeat: Duration
     let sshd: String?
+    /// Whom a gateway that root started becomes.
+    let runAs: String?
 
     static let environmentPrefix = "TIDEGATE_"
 
-    static func resolve(flags: [String: String], file: String?, environment: [String: String]) throws -> ServeSettings {
-        var values = try file.map(readFile) ?? [:]
-        for name in ServeFlags.names {
-            let variable = environmentPrefix + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
-            // TIDEGATE_URL and its like belong to the client: an empty variable counts as unset.
-            if let value = environment[variable], !value.isEmpty { values[name] = value }
-        }
-        values.merge(flags) { _, flag in flag }
-        return try ServeSettings(values, environment: environment)
+    /// The environment variable of a setting.
+    static func variable(_ name: String) -> String {
+        environmentPrefix + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
     }
 
-    private init(_ values: [String: String], environment: [String: String]) throws {
-        stateDirectory = try Self.path(values["state-dir"], "state-dir") ?? Self.standardStateDirectory(environment)
+    /// Everything that was set, by the names of the settings, unread.
+    static func values(flags: [String: String], file: String?, environment: [String: String]) throws -> [String: String]
+    {
+        var values = try file.map(readFile) ?? [:]
+        for name in ServeFlags.names {
+            // TIDEGATE_URL and its like belong to the client: an empty variable counts as unset.
+            if let value = environment[variable(name)], !value.isEmpty { values[name] = value }
+        }
+        values.merge(flags) { _, flag in flag }
+        return values
+    }
+
+    /// `isRoot`: whether root started the gateway, whoever it is now.
+    init(_ values: [String: String], environment: [String: String], isRoot: Bool) throws {
+        stateDirectory =
+            try Self.path(values["state-dir"], "state-dir")
+            ?? Self.standardStateDirectory(environment, isRoot: isRoot)
         listen = try Self.endpoint(values["listen"] ?? "127.0.0.1:12000", "listen")
         switch (
             try Self.path(values["tls-certificate"], "tls-certificate"), try Self.path(values["tls-key"], "tls-key")
@@ -85,6 +96,8 @@ struct ServeSettings: Sendable {
         heartbeat = try Self.duration(values["heartbeat"] ?? "60s", "heartbeat")
         guard heartbeat <= leaseLifetime else { throw StartFault("heartbeat must not be longer than lease-ttl") }
         sshd = try Self.path(values["sshd"], "sshd")
+        runAs = values["run-as"]
+        if let runAs, LoginName(rawValue: runAs) == nil { throw StartFault("run-as must be \(LoginName.rule)") }
     }
 }
 

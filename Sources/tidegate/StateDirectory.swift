@@ -7,17 +7,22 @@ struct StateDirectory {
     let path: String
     private let lock: FileLock
 
-    init(path: String) throws {
+    /// `inherited`: the lock, when the stage that had root took it and gave the folder to this user.
+    init(path: String, inherited: FileLock? = nil) throws {
         self.path = path
         do {
             try PrivateFile.makeFolder(path)
         } catch {
             throw StartFault("state-dir: \(error)")
         }
-        guard let lock = try? FileLock(path: "\(path)/lock") else {
+        guard let lock = inherited ?? (try? FileLock(path: "\(path)/lock")) else {
             throw StartFault("state-dir: another gateway runs on \(path)")
         }
         self.lock = lock
+        // A gateway that stays root takes the folder back: only what is root's is handed over by a later start.
+        if geteuid() == 0, let folder = try? OpenFolder(path: path), folder.ownerUID != 0 {
+            try? folder.set(uid: 0, gid: 0, mode: 0o700)
+        }
         for name in ["ssh", "audit"] {
             do {
                 try PrivateFile.makeFolder("\(path)/\(name)")

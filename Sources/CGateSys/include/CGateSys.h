@@ -64,6 +64,17 @@ int gate_harden_process(void);
 // thread (EBUSY otherwise), because Linux keeps capabilities per thread. EPERM when root could be had back.
 int gate_drop_privileges(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count, int keep_kill);
 
+// Starts this very program again (/proc/self/exe) as another user, in this process: same pid. It keeps descriptors 0 to 2
+// and those named, CAP_NET_BIND_SERVICE where it had it, and can never gain more (PR_SET_NO_NEW_PRIVS). Returns only when
+// that failed; the calling thread may have changed its user by then, so the process has to end.
+int gate_exec_self_as(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count, const int *kept,
+                      size_t kept_count, char *const argv[], char *const envp[]);
+
+// What a name in a folder stands for, a symbolic link itself included, held without opening it (O_PATH); and its owner
+// changed through that, so that no exchange of the name in between can matter.
+int gate_open_entry(int folder, const char *name);
+int gate_change_owner(int entry, uid_t uid, gid_t gid);
+
 // flock LOCK_EX | LOCK_NB on a file made with mode 0600, never through a symbolic link: the descriptor that holds the
 // lock, or -1 with EWOULDBLOCK when another process holds it.
 int gate_lock_file(const char *path);
