@@ -84,6 +84,9 @@ class Gateway:
             check=True)  # fmt: skip
         if self.account:
             os.chown(folder / "gateway.key", self.account.pw_uid, self.account.pw_gid)
+        else:
+            # Started as root it gives root up before it reads the key again.
+            shutil.chown(folder / "gateway.key", "tidegate-gateway")
         self.extra += ["--tls-certificate", str(folder / "gateway.pem"), "--tls-key", str(folder / "gateway.key")]
 
     @property
