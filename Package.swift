@@ -42,7 +42,10 @@ let package = Package(
             name: "GateStore",
             dependencies: ["GateModel"],
             exclude: ["schema.sql"],
-            resources: [.embedInCode("Migrations/0001-initial.sqlite.sql")],
+            resources: [
+                .embedInCode("Migrations/0001-initial.sqlite.sql"),
+                .embedInCode("Migrations/0002-shared-key-agents.sqlite.sql"),
+            ],
             swiftSettings: strict),
         .target(
             name: "GateStoreSQLite",
@@ -70,6 +73,19 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             resources: [.embedInCode("openapi.yaml")],
+            swiftSettings: strict),
+        // Other people's dialects, and nothing else.
+        .target(
+            name: "GateCompatibility",
+            dependencies: [
+                "GateModel", "GateControl", "GateHTTP", "GateSSH",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: strict),
         .target(
             name: "GateLog", dependencies: ["GateModel", .product(name: "Logging", package: "swift-log")],
@@ -115,8 +131,8 @@ let package = Package(
         .executableTarget(
             name: "tidegate",
             dependencies: [
-                "GateModel", "GateSSH", "GateStore", "GateStoreSQLite", "GateControl", "GateHTTP", "GateSSHServer",
-                "GateProcess", "GateLog", "GateWire", "GateCommands",
+                "GateModel", "GateSSH", "GateStore", "GateStoreSQLite", "GateControl", "GateHTTP", "GateCompatibility",
+                "GateSSHServer", "GateProcess", "GateLog", "GateWire", "GateCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -168,6 +184,20 @@ let package = Package(
             name: "GateHTTPTests",
             dependencies: [
                 "GateModel", "GateSSH", "GateStore", "GateControl", "GateHTTP", "GateTesting", "GateWire",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GateCompatibilityTests",
+            dependencies: [
+                "GateModel", "GateSSH", "GateStore", "GateControl", "GateHTTP", "GateCompatibility", "GateTesting",
+                "GateWire",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

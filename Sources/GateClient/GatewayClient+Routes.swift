@@ -152,6 +152,11 @@ extension GatewayClient {
         try await pages(APIPath.auditEvents, filter, after: after, limit: limit)
     }
 
+    /// Brings over agents of an ssh-tunnel-gateway, all or none.
+    public func importAgents(_ request: ImportAgentsRequest) async throws(GatewayClientError) -> ImportedAgentsBody {
+        try await send(.post, APIPath.importSSHTunnelGateway, body: request)
+    }
+
     // MARK: Agents
 
     /// Buys the machine's own agent key; the credential is the enrolment token.

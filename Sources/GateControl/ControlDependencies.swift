@@ -25,6 +25,7 @@ public struct ControlDependencies: Sendable {
     public let refusals: RefusalLog
     public let effects: SSHEffects
     public let logger: Logger
+    let outdated = OutdatedAgents()
 
     public init(
         database: any Database, identity: GatewayIdentity, now: @escaping @Sendable () -> Timestamp, keys: KeyTable,
@@ -55,16 +56,20 @@ public struct SSHEffects: Sendable {
     public var holder: @Sendable (_ address: String, _ port: Int) -> PortHolder?
     /// The leased ports that the gateway's sshd listens on, read once for a whole list.
     public var listeningPorts: @Sendable () -> Set<Int>
+    /// Called after keys that aren't ed25519 were brought over: sshd takes none until its configuration says so.
+    public var rsaKeysImported: @Sendable () async -> Void
 
     public init(
         end: @escaping @Sendable ([SSHProcess]) async -> Void, keysChanged: @escaping @Sendable () async -> Void,
         holder: @escaping @Sendable (_ address: String, _ port: Int) -> PortHolder?,
-        listeningPorts: @escaping @Sendable () -> Set<Int>
+        listeningPorts: @escaping @Sendable () -> Set<Int>,
+        rsaKeysImported: @escaping @Sendable () async -> Void = {}
     ) {
         self.end = end
         self.keysChanged = keysChanged
         self.holder = holder
         self.listeningPorts = listeningPorts
+        self.rsaKeysImported = rsaKeysImported
     }
 }
 

@@ -19,5 +19,9 @@ public enum ControlError: Error, Equatable {
     case duplicateAgent(retryAfter: Duration)
     case limitReached(String)
     case leaseRangeFull
+    /// An agent that shares its key with others may not take this machine's place.
+    case agentIDTaken
+    /// Nothing of what should be brought over was: these words say why.
+    case importRefused([String])
     case invalid(field: String, rule: String)
 }

@@ -7,9 +7,9 @@ import NIOCore
 extension Request {
     static let bodyLimit = 1 << 20
 
-    /// Reads a JSON body into `Body`: 415 for another content type, 413 past 1 MiB (by the announced length before a byte
-    /// is read), 400 naming the field for anything unknown, missing or of the wrong type.
-    func decode<Body: WireRequest>(_ type: Body.Type) async throws -> Body {
+    /// Reads a JSON body into `Body`: 415 for another content type, 413 past the limit (by the announced length before a
+    /// byte is read), 400 naming the field for anything unknown, missing or of the wrong type.
+    func decode<Body: WireRequest>(_ type: Body.Type, limit: Int = bodyLimit) async throws -> Body {
         try requireKnownQuery([])
         guard let contentType = headers[.contentType] else {
             throw Problem(.unsupportedMediaType, "Send Content-Type: application/json.")
@@ -18,12 +18,12 @@ extension Request {
         guard media == "application/json" else {
             throw Problem(.unsupportedMediaType, "Send Content-Type: application/json.")
         }
-        if let length = headers[.contentLength].flatMap(Int.init), length > Self.bodyLimit { throw tooLarge }
+        if let length = headers[.contentLength].flatMap(Int.init), length > limit { throw tooLarge(limit) }
         let buffer: ByteBuffer
         do {
-            buffer = try await body.collect(upTo: Self.bodyLimit)
+            buffer = try await body.collect(upTo: limit)
         } catch is NIOTooManyBytesError {
-            throw tooLarge
+            throw tooLarge(limit)
         }
         let data = Data(buffer.readableBytesView)
         guard !data.isEmpty else { throw Problem(.malformedRequest, "The body is empty; a JSON object is expected.") }
@@ -53,7 +53,9 @@ extension Request {
         _ = try await decode(EmptyRequest.self)
     }
 
-    private var tooLarge: Problem { Problem(.bodyTooLarge, "The body is larger than 1 MiB.") }
+    private func tooLarge(_ limit: Int) -> Problem {
+        Problem(.bodyTooLarge, "The body is larger than \(limit >> 20) MiB.")
+    }
 
     /// 400 for a query parameter the route doesn't read: a misspelt filter must not seem to have filtered.
     func requireKnownQuery(_ names: Set<String>) throws {

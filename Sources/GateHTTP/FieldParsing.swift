@@ -43,6 +43,13 @@ enum Field {
         }
     }
 
+    /// RSA too: a key that an agent of another gateway holds.
+    static func importedKey(_ text: String, _ field: String) throws -> SSHPublicKey {
+        do { return try SSHPublicKey(importing: text) } catch {
+            throw Problem(.invalidField, "Field '\(field)': \(error.description)")
+        }
+    }
+
     static func hostKeys(_ texts: [String], _ field: String = "host_keys") throws -> [SSHHostKey] {
         guard texts.count <= 8 else { throw invalid(field, "at most 8 host keys") }
         var keys: [SSHHostKey] = []

@@ -12,6 +12,7 @@ public struct GateServices: Sendable {
     public let tokens: TokenService
     public let setup: SetupService
     public let audit: AuditService
+    public let sharedKeyImport: SharedKeyImport
     public let keys: KeyTable
     public let gateway: GatewayFacts
     public let readiness: @Sendable () async -> Readiness
@@ -22,7 +23,7 @@ public struct GateServices: Sendable {
     public init(
         machines: MachineService, enrolment: EnrolmentService, agentKeys: AgentKeyService,
         registration: RegistrationService, tunnelKeys: TunnelKeyService, tokens: TokenService, setup: SetupService,
-        audit: AuditService, keys: KeyTable, gateway: GatewayFacts,
+        audit: AuditService, sharedKeyImport: SharedKeyImport, keys: KeyTable, gateway: GatewayFacts,
         readiness: @escaping @Sendable () async -> Readiness,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)],
         registered: @escaping @Sendable (_ machine: Machine, _ lease: Lease, _ source: String) -> Void
@@ -35,6 +36,7 @@ public struct GateServices: Sendable {
         self.tokens = tokens
         self.setup = setup
         self.audit = audit
+        self.sharedKeyImport = sharedKeyImport
         self.keys = keys
         self.gateway = gateway
         self.readiness = readiness

@@ -6,11 +6,17 @@ public struct GatewayAPI: Sendable {
     private let services: GateServices
     private let sources: SourceAddress
     private let metrics: HTTPMetrics
+    private let dialects: [@Sendable (RouteBook) -> Void]
 
-    public init(services: GateServices, sources: SourceAddress, metrics: HTTPMetrics) {
+    /// `dialects` add routes of other programs, on listeners that take bearer credentials.
+    public init(
+        services: GateServices, sources: SourceAddress, metrics: HTTPMetrics,
+        dialects: [@Sendable (RouteBook) -> Void] = []
+    ) {
         self.services = services
         self.sources = sources
         self.metrics = metrics
+        self.dialects = dialects
     }
 
     /// A router whose requests are authenticated as `mode` says.
@@ -34,7 +40,9 @@ public struct GatewayAPI: Sendable {
             AgentRoutes(services: services, root: root).add(to: book)
             TunnelKeyRoutes(services: services, root: root).add(to: book)
             AuditRoutes(services: services, root: root).add(to: book)
+            ImportRoutes(services: services, root: root).add(to: book)
         }
+        if case .bearer = mode { for dialect in dialects { dialect(book) } }
         book.closeMethods()
         return book
     }

@@ -23,6 +23,8 @@ public struct Problem: Error, Sendable, Equatable {
         self.allow = allow
     }
 
+    package var status: Int { code.status }
+
     func response(requestID: String) -> Response {
         let status = HTTPResponse.Status(code: code.status)
         let body = ProblemBody(code: code, title: code.title, detail: detail, requestID: requestID)
@@ -46,7 +48,7 @@ func encodeJSON(_ value: some Encodable) -> [UInt8] {
 
 extension Problem {
     /// The one place where inner errors become answers. Nil: a fault of ours, to be logged.
-    init?(mapping error: any Error) {
+    package init?(mapping error: any Error) {
         switch error {
         case let problem as Problem: self = problem
         case let error as ControlError: self.init(error)
@@ -101,6 +103,12 @@ extension Problem {
             self.init(
                 .leaseRangeFull, "Every port of the lease range is taken; widen --lease-ports.",
                 retryAfter: .seconds(60))
+        case .agentIDTaken:
+            self.init(
+                .nameTaken,
+                "This agent_id is a machine's that is enrolled or was added here; a shared key may not take its place.")
+        case .importRefused(let faults):
+            self.init(.importRefused, "Nothing was imported: \(faults.joined(separator: "; ")).")
         case .invalid(let field, let rule):
             self.init(.invalidField, "Field '\(field)' is wrong; right would be: \(rule).")
         }

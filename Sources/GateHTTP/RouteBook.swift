@@ -7,7 +7,7 @@ import Hummingbird
 public final class RouteBook {
     /// Which kind of principal a route takes.
     public enum Access: String, Sendable {
-        case anyone, enrolmentToken, setupSecret, principal, administrator, machine
+        case anyone, enrolmentToken, setupSecret, principal, administrator, machine, sharedKey
     }
 
     public struct Entry: Sendable, Hashable {
@@ -18,6 +18,7 @@ public final class RouteBook {
 
     public private(set) var entries: [Entry] = []
     let router: Router<GateContext>
+    private var foreignPaths: Set<String> = []
 
     init(router: Router<GateContext>) { self.router = router }
 
@@ -51,17 +52,33 @@ public final class RouteBook {
             .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
     }
 
+    /// A path that speaks another program's dialect: every method comes to `handler`, which answers all of them, also
+    /// 405, in the dialect's own shapes. It authenticates by itself and before it reads a body.
+    public func foreign(
+        _ method: HTTPRequest.Method, _ path: String, access: Access,
+        use handler: @escaping @Sendable (Request, GateContext) async -> Response
+    ) {
+        note(method, path, access)
+        foreignPaths.insert(path)
+        for method in Self.methods {
+            router.on(RouterPath(path), method: method) { await handler($0, $1) }
+        }
+    }
+
+    private static let methods: [HTTPRequest.Method] = [
+        .get, .head, .post, .put, .patch, .delete, .options, .trace, .connect,
+    ]
+
     private func note(_ method: HTTPRequest.Method, _ path: String, _ access: Access) {
         entries.append(Entry(method: method.rawValue, path: path, access: access))
     }
 
     /// Registers 405 for every method a known path doesn't take. Call it after the last route.
     func closeMethods() {
-        let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace, .connect]
-        for (path, known) in Dictionary(grouping: entries, by: \.path) {
+        for (path, known) in Dictionary(grouping: entries, by: \.path) where !foreignPaths.contains(path) {
             let allowed = Set(known.map(\.method))
             let allow = allowed.sorted().joined(separator: ", ")
-            for method in all where !allowed.contains(method.rawValue) {
+            for method in Self.methods where !allowed.contains(method.rawValue) {
                 router.on(RouterPath(path), method: method) { _, _ -> Response in
                     throw Problem(.methodNotAllowed, "This path takes \(allow).", allow: allow)
                 }

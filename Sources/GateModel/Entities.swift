@@ -121,6 +121,8 @@ public struct TunnelKey: Sendable, Hashable {
     public var machine: ID<Machine>?
     /// The agent key whose registration brought a reverse or control key: revoking it revokes this one.
     public var agentKey: ID<AgentKey>?
+    /// Which of a machine's keys is newer, where several may be good until one of them has logged in; else nil.
+    public var issue: Int64?
     public var createdAt: Timestamp
     /// No new login after this.
     public var loginUntil: Timestamp
@@ -131,7 +133,8 @@ public struct TunnelKey: Sendable, Hashable {
     public init(
         id: ID<TunnelKey>, tenant: ID<Tenant>, purpose: Purpose, fingerprint: String, publicKey: String,
         label: String = "", user: ID<User>? = nil, machine: ID<Machine>? = nil, agentKey: ID<AgentKey>? = nil,
-        createdAt: Timestamp, loginUntil: Timestamp, connectionUntil: Timestamp, revokedAt: Timestamp? = nil
+        issue: Int64? = nil, createdAt: Timestamp, loginUntil: Timestamp, connectionUntil: Timestamp,
+        revokedAt: Timestamp? = nil
     ) {
         self.id = id
         self.tenant = tenant
@@ -142,6 +145,7 @@ public struct TunnelKey: Sendable, Hashable {
         self.user = user
         self.machine = machine
         self.agentKey = agentKey
+        self.issue = issue
         self.createdAt = createdAt
         self.loginUntil = loginUntil
         self.connectionUntil = connectionUntil

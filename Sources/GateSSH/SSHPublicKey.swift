@@ -1,9 +1,20 @@
 /// A person's or an agent's ed25519 public key, with or without a security key, without its comment.
 public struct SSHPublicKey: Hashable, Sendable, CustomStringConvertible {
-    /// The types sshd is told to accept: one strong algorithm, so that no policy on sizes and hashes is needed.
+    /// The types sshd is told to accept: one strong algorithm, so that no policy on sizes and hashes is needed. RSA only
+    /// while keys brought over from another gateway live.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         case ed25519 = "ssh-ed25519"
         case skEd25519 = "sk-ssh-ed25519@openssh.com"
+        /// Only from `init(importing:)`, of 2048 bits and more.
+        case rsa = "ssh-rsa"
+
+        fileprivate var body: KeyBody {
+            switch self {
+            case .ed25519: .ed25519
+            case .skEd25519: .securityKeyEd25519
+            case .rsa: .rsa
+            }
+        }
     }
 
     public let kind: Kind
@@ -14,8 +25,17 @@ public struct SSHPublicKey: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads one line `type base64 [comment]`, at most 8 KiB (authorized_keys format of sshd(8), without options).
     public init(parsing text: some StringProtocol) throws(SSHPublicKeyError) {
-        let words = try KeyText(text).words
-        guard let kind = Kind(rawValue: words[0]) else { throw Self.refusal(of: words) }
+        try self.init(words: try KeyText(text).words, kinds: [.ed25519, .skEd25519])
+    }
+
+    /// The same, and RSA too: a key that an agent of another gateway holds and that is brought over with it, until the
+    /// agent's next registration replaces it.
+    public init(importing text: some StringProtocol) throws(SSHPublicKeyError) {
+        try self.init(words: try KeyText(text).words, kinds: Kind.allCases)
+    }
+
+    private init(words: [String], kinds: [Kind]) throws(SSHPublicKeyError) {
+        guard let kind = Kind(rawValue: words[0]), kinds.contains(kind) else { throw Self.refusal(of: words) }
         guard words.count > 1 else { throw .noKey }
         try self.init(kind: kind, base64: words[1], blob: try KeyText.blob(words[1]))
     }
@@ -28,8 +48,7 @@ public struct SSHPublicKey: Hashable, Sendable, CustomStringConvertible {
     }
 
     private init(kind: Kind, base64: String, blob: [UInt8]) throws(SSHPublicKeyError) {
-        let body: KeyBody = kind == .ed25519 ? .ed25519 : .securityKeyEd25519
-        try body.check(blob, named: kind.rawValue)
+        try kind.body.check(blob, named: kind.rawValue)
         self.kind = kind
         self.base64 = base64
         self.fingerprint = Base64.fingerprint(ofBlob: blob)

@@ -24,6 +24,8 @@ public final class KeysSocket: Service {
 
     static let requestLimit = 512
     static let conversationLimit = 256
+    /// Of those, how many may wait on purpose.
+    static let slowRefusalLimit = 64
 
     private let paths: [String]
     private let groupID: UInt32?
@@ -35,6 +37,7 @@ public final class KeysSocket: Service {
     private let logger: Logger
     private let pool = NIOThreadPool(numberOfThreads: 4)
     private let conversations = Mutex(0)
+    private let slowRefusals = Mutex(0)
 
     /// `journal` notes each yes at once where no login line will follow: the system's sshd.
     public init(
@@ -112,22 +115,43 @@ public final class KeysSocket: Service {
         if let grant = lookup.remembered(fingerprint.rawValue, process: process, source: source) {
             return loop.makeSucceededFuture(line(grant, process: process, source: source))
         }
-        return pool.runIfActive(eventLoop: loop) { [self] in
+        return pool.runIfActive(eventLoop: loop) { [self] () -> String? in
             do {
                 guard let grant = try lookup.grant(for: fingerprint.rawValue, process: process, source: source) else {
-                    return "-"
+                    return lookup.isOutdated(fingerprint.rawValue) ? nil : "-"
                 }
                 return line(grant, process: process, source: source)
             } catch {
                 return "!"
             }
+        }.flatMap { answer in
+            if let answer { return loop.makeSucceededFuture(answer) }
+            return self.refuseSlowly(on: loop)
         }
+    }
+
+    /// The refusal of a key that was good once. Agents of ssh-tunnel-gateway see that they must register again only while
+    /// their ssh has been running for a second: told "no" at once, they would dial in vain for ever.
+    private func refuseSlowly(on loop: any EventLoop) -> EventLoopFuture<String> {
+        let mayWait = slowRefusals.withLock { count in
+            guard count < Self.slowRefusalLimit else { return false }
+            count += 1
+            return true
+        }
+        guard mayWait else { return loop.makeSucceededFuture("-") }
+        return loop.scheduleTask(in: .milliseconds(850)) {
+            self.slowRefusals.withLock { $0 -= 1 }
+            return "-"
+        }.futureResult
     }
 
     private func line(_ grant: KeyGrant, process: SSHProcess, source: String) -> String {
         do {
             guard let line = try settings.line(for: grant) else { return "-" }
-            journal?.opened(process, grant: grant, source: source)
+            if let journal {
+                journal.opened(process, grant: grant, source: source)
+                lookup.loggedIn(grant, process: process)
+            }
             return "+" + line
         } catch {
             logger.error(

@@ -189,6 +189,7 @@ public final class SSHAcceptor: Service {
                 "gate.purpose": "\(grant.reach.purpose.rawValue)", "gate.key.id": "\(grant.key)",
             ])
         journal.opened(process, grant: grant, source: source)
+        lookup.loggedIn(grant, process: process)
     }
 
     private func exited(_ process: SSHProcess, source: String, place: Place) {

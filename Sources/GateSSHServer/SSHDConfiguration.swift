@@ -4,7 +4,9 @@ import GateSSH
 public struct SSHDConfiguration: Sendable {
     public let text: String
 
-    public init(_ settings: SSHDSettings, usesPAM: Bool) {
+    /// `acceptsRSA` only while a key brought over from another gateway is one; with SHA-2 signatures, never SHA-1.
+    public init(_ settings: SSHDSettings, usesPAM: Bool, acceptsRSA: Bool = false) {
+        let algorithms = "ssh-ed25519,sk-ssh-ed25519@openssh.com" + (acceptsRSA ? ",rsa-sha2-512,rsa-sha2-256" : "")
         var lines = [
             "# Written by tidegate at each start; edits are lost. One sshd -i runs per connection with this file.",
             "",
@@ -16,7 +18,7 @@ public struct SSHDConfiguration: Sendable {
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
             "# Short keys of one kind; certificates would be a second way in that nobody here can revoke.",
-            "PubkeyAcceptedAlgorithms ssh-ed25519,sk-ssh-ed25519@openssh.com",
+            "PubkeyAcceptedAlgorithms \(algorithms)",
             "TrustedUserCAKeys none",
             "AuthorizedPrincipalsFile none",
         ]

@@ -44,11 +44,15 @@ public struct SSHDSettings: Sendable {
 
     /// The key line of a grant; nil when there is nothing it could open.
     public func line(for grant: KeyGrant) throws -> String? {
-        let key = try SSHPublicKey(parsing: grant.publicKey)
+        // What is stored was checked when it came; only keys brought over with agents of another gateway may be RSA.
+        let key = try SSHPublicKey(importing: grant.publicKey)
         let line: KeyLine
         switch grant.reach {
         case .reverse(let port):
-            line = .reverse(listen: try SSHAddress(host: port.address, port: port.port), control: apiAddress)
+            // Agents that share a key never ask the API through their tunnel: theirs opens nothing.
+            line = .reverse(
+                listen: try SSHAddress(host: port.address, port: port.port),
+                control: grant.issue == nil ? apiAddress : nil)
         case .jump(let ports):
             line = .jump(targets: try ports.map { try SSHAddress(host: reachable($0.address), port: $0.port) })
         case .control:

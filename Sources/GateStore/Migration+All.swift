@@ -7,7 +7,11 @@ extension Migration {
     public static func all(for dialect: SQLDialect) throws(StoreError) -> [Migration] {
         switch dialect {
         case .sqlite:
-            [Migration(number: 1, name: "initial", embedded: PackageResources._001_initial_sqlite_sql)]
+            [
+                Migration(number: 1, name: "initial", embedded: PackageResources._001_initial_sqlite_sql),
+                Migration(
+                    number: 2, name: "shared-key-agents", embedded: PackageResources._002_shared_key_agents_sqlite_sql),
+            ]
         case .postgresql:
             throw .engine(code: "there are no migrations for PostgreSQL yet")
         }

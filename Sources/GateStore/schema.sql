@@ -170,6 +170,13 @@ CREATE TABLE setup_secret (
     consumed_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE shared_key_agent (
+    machine_id TEXT NOT NULL PRIMARY KEY REFERENCES machine (id),
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    owner BLOB,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE tenant (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL CONSTRAINT tenant_name UNIQUE,
@@ -190,7 +197,7 @@ CREATE TABLE tunnel_key (
     login_until INTEGER NOT NULL,
     connection_until INTEGER NOT NULL,
     revoked_at INTEGER
-) STRICT, WITHOUT ROWID;
+, issue INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tunnel_key_age ON tunnel_key (tenant_id, created_at, id);
 
@@ -201,6 +208,8 @@ CREATE INDEX tunnel_key_expiry ON tunnel_key (connection_until) WHERE revoked_at
 CREATE UNIQUE INDEX tunnel_key_fingerprint ON tunnel_key (fingerprint) WHERE revoked_at IS NULL;
 
 CREATE INDEX tunnel_key_machine ON tunnel_key (machine_id) WHERE revoked_at IS NULL;
+
+CREATE INDEX tunnel_key_superseded ON tunnel_key (fingerprint, revoked_at) WHERE issue IS NOT NULL;
 
 CREATE TABLE tunnel_key_reach (
     tunnel_key_id TEXT NOT NULL REFERENCES tunnel_key (id),

@@ -9,6 +9,7 @@ public enum APIPath {
     public static let tokens = "/api/v1/tokens"
     public static let connections = "/api/v1/connections"
     public static let auditEvents = "/api/v1/audit/events"
+    public static let importSSHTunnelGateway = "/api/v1/imports/ssh-tunnel-gateway"
     public static let enrol = "/api/v1/agent/enrol"
     public static let register = "/api/v1/agent/register"
     public static let heartbeat = "/api/v1/agent/heartbeat"

@@ -25,6 +25,7 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     case enrolmentRefused = "ENROLMENT_REFUSED"
     case setupRefused = "SETUP_REFUSED"
     case limitReached = "LIMIT_REACHED"
+    case importRefused = "IMPORT_REFUSED"
     case leaseRangeFull = "LEASE_RANGE_FULL"
     case databaseUnavailable = "DATABASE_UNAVAILABLE"
     case draining = "DRAINING"
@@ -41,7 +42,7 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
             404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .generationSuperseded, .duplicateAgent, .nameTaken, .keyTaken: 409
+        case .generationSuperseded, .duplicateAgent, .nameTaken, .keyTaken, .importRefused: 409
         case .bodyTooLarge: 413
         case .unsupportedMediaType: 415
         case .tooManyRequests, .limitReached: 429

@@ -15,6 +15,7 @@ final class DeferredEffects: Sendable {
             end: { await self.current?.end($0) },
             keysChanged: { await self.current?.keysChanged() },
             holder: { self.current?.holder($0, $1) },
-            listeningPorts: { self.current?.listeningPorts() ?? [] })
+            listeningPorts: { self.current?.listeningPorts() ?? [] },
+            rsaKeysImported: { await self.current?.rsaKeysImported() })
     }
 }

@@ -1,3 +1,4 @@
+import GateCompatibility
 import GateControl
 import GateHTTP
 import GateLog
@@ -82,7 +83,7 @@ struct GatewayRun {
             agentKeys: AgentKeyService(dependencies),
             registration: RegistrationService(dependencies, leaseLifetime: settings.leaseLifetime),
             tunnelKeys: TunnelKeyService(dependencies), tokens: TokenService(dependencies), setup: setup, audit: audit,
-            keys: keys, gateway: facts, readiness: { health.readiness },
+            sharedKeyImport: SharedKeyImport(dependencies), keys: keys, gateway: facts, readiness: { health.readiness },
             gauges: { gauges(database: database, dependencies: dependencies, ssh: ssh) },
             registered: { [logger] machine, lease, source in
                 logger.info(
@@ -93,8 +94,13 @@ struct GatewayRun {
                         "gate.port": "\(lease.port)", "gate.generation": "\(lease.generation)",
                     ])
             })
+        let dialect = try settings.sharedKeys.map { shared in
+            try shared.dialect(
+                dependencies, facts: facts, leaseLifetime: settings.leaseLifetime, logger: logger)
+        }
         let api = GatewayAPI(
-            services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics)
+            services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics,
+            dialects: dialect.map { dialect in [{ book in dialect.add(to: book) }] } ?? [])
         let admin = try AdminSocket.prepare(stateDirectory: state.path, tenant: identity.tenant)
         warnAboutAddresses()
 

@@ -114,7 +114,10 @@ struct RootStage {
                 key = text
             }
             try PrivateFile.write(key ?? [], to: sshd.hostKeyPath)
-            let text = try await SSHSide.writeConfiguration(sshd, program: preparation.program)
+            // The store isn't read as root; the gateway's last word about it is this file.
+            let acceptsRSA = try kept.read(ImportedRSAKeys.fileName, limit: 16) != nil
+            let text = try await SSHSide.writeConfiguration(
+                sshd, program: preparation.program, acceptsRSA: acceptsRSA)
             // A copy for people; sshd reads the other one.
             try kept.write(Array(text.utf8), to: "sshd_config", uid: uid, gid: gid)
         } catch let fault as StartFault {

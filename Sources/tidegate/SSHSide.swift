@@ -52,7 +52,23 @@ struct SSHSide: Sendable {
         effects.set(
             SSHEffects(
                 end: { await ending.end($0) }, keysChanged: { await file?.rewrite() },
-                holder: { ownership.holder($0, $1) }, listeningPorts: { ownership.listeningPorts() }))
+                holder: { ownership.holder($0, $1) }, listeningPorts: { ownership.listeningPorts() },
+                rsaKeysImported: { [ssh = serve.ssh] in
+                    guard ssh == .managed else { return }
+                    do {
+                        try ImportedRSAKeys.note(true, stateDirectory: serve.stateDirectory)
+                        // The configuration was fixed before root was given up.
+                        guard inherited == nil else {
+                            logger.warning("imported RSA keys can log in after the next start of the gateway")
+                            return
+                        }
+                        // Each new connection's sshd reads the file again.
+                        _ = try await prepareManaged(settings, program: preparation.program, acceptsRSA: true)
+                    } catch {
+                        logger.error(
+                            "imported RSA keys can't log in before the next start", metadata: ["error": "\(error)"])
+                    }
+                }))
 
         // Before the first lookup is answered: what an earlier gateway left is adopted or ended.
         _ = try await Adoption(
@@ -70,9 +86,12 @@ struct SSHSide: Sendable {
         let hostKeys: [String]
         var acceptor: SSHAcceptor?
         if serve.ssh == .managed {
+            let acceptsRSA = try await database.read { [now = dependencies.now()] tx in try tx.hasLiveRSAKey(at: now) }
+            try ImportedRSAKeys.note(acceptsRSA, stateDirectory: serve.stateDirectory)
             hostKeys = [
                 inherited == nil
-                    ? try await prepareManaged(settings, program: preparation.program) : try hostKey(settings).line
+                    ? try await prepareManaged(settings, program: preparation.program, acceptsRSA: acceptsRSA)
+                    : try hostKey(settings).line
             ]
             do {
                 acceptor = try SSHAcceptor(
@@ -107,12 +126,14 @@ struct SSHSide: Sendable {
     }
 
     /// Writes configuration and host key, and has sshd check them.
-    private static func prepareManaged(_ settings: SSHDSettings, program: SSHDProgram) async throws -> String {
+    private static func prepareManaged(
+        _ settings: SSHDSettings, program: SSHDProgram, acceptsRSA: Bool
+    ) async throws -> String {
         if settings.runsAsRoot, mkdir("/run/sshd", 0o755) != 0, errno != EEXIST {
             throw StartFault("/run/sshd, sshd's empty folder: \(String(cString: strerror(errno)))")
         }
         let key = try hostKey(settings)
-        _ = try await writeConfiguration(settings, program: program)
+        _ = try await writeConfiguration(settings, program: program, acceptsRSA: acceptsRSA)
         return key.line
     }
 
@@ -121,12 +142,14 @@ struct SSHSide: Sendable {
     }
 
     /// Writes the configuration into its folder, has sshd check it, and returns its text.
-    static func writeConfiguration(_ settings: SSHDSettings, program: SSHDProgram) async throws -> String {
+    static func writeConfiguration(
+        _ settings: SSHDSettings, program: SSHDProgram, acceptsRSA: Bool
+    ) async throws -> String {
         // An sshd built without PAM refuses the word; one of Debian's can't serve an ordinary user without it.
         var last = StartFault("ssh: no configuration")
         for usesPAM in settings.runsAsRoot ? [false] : [true, false] {
             do {
-                let text = SSHDConfiguration(settings, usesPAM: usesPAM).text
+                let text = SSHDConfiguration(settings, usesPAM: usesPAM, acceptsRSA: acceptsRSA).text
                 try PrivateFile.write(text, to: settings.configurationPath)
                 try await program.check(configuration: settings.configurationPath)
                 return text

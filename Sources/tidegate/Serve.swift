@@ -50,6 +50,7 @@ struct Serve: AsyncParsableCommand {
                 flags: flags.values, file: isSecondStage ? nil : config, environment: environment)
             let settings = try ServeSettings(
                 values, environment: environment, isRoot: geteuid() == 0 || isSecondStage)
+            SharedKeySettings.forget()
             if printDropIn {
                 print(
                     try await SSHPreparation.settings(

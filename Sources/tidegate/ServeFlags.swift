@@ -34,6 +34,11 @@ struct ServeFlags: ParsableArguments {
     var keysCommand: String?
     @Option(help: ArgumentHelp("On an empty store, write an administrator's token there.", valueName: "file"))
     var bootstrapTokenFile: String?
+    @Option(
+        help: ArgumentHelp(
+            "Keys that ssh-tunnel-gateway agents share (API_KEY, API_KEYS); their dialect is off without.",
+            valueName: "file"))
+    var apiKeysFile: String?
     @Option(help: ArgumentHelp("PEM certificate chain; with --tls-key the API speaks https.", valueName: "file"))
     var tlsCertificate: String?
     @Option(help: ArgumentHelp("PEM private key.", valueName: "file"))
@@ -60,6 +65,7 @@ struct ServeFlags: ParsableArguments {
             ("lease-ttl", leaseTtl), ("lease-bind", leaseBind), ("keys-command", keysCommand),
             ("bootstrap-token-file", bootstrapTokenFile), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
             ("trusted-proxies", trustedProxies), ("heartbeat", heartbeat), ("sshd", sshd),
+            ("api-keys-file", apiKeysFile),
             ("run-as", runAs),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
@@ -68,7 +74,7 @@ struct ServeFlags: ParsableArguments {
     static let names: Set<String> = [
         "state-dir", "listen", "public-url", "store", "ssh", "ssh-listen", "ssh-public", "ssh-user", "lease-ports",
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
-        "trusted-proxies", "heartbeat", "sshd", "run-as",
+        "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file",
     ]
 }
 

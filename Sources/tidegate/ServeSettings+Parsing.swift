@@ -115,7 +115,7 @@ extension ServeSettings {
 
 extension String {
     /// A small text file, UTF-8, at most 1 MiB.
-    fileprivate init(contentsOf path: String) throws {
+    init(contentsOf path: String) throws {
         guard let file = fopen(path, "r") else { throw StartFault(path) }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)

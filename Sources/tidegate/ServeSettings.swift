@@ -31,6 +31,9 @@ struct ServeSettings: Sendable {
     let trustedProxies: [AddressBlock]
     let heartbeat: Duration
     let sshd: String?
+    /// Nil: agents of ssh-tunnel-gateway aren't served.
+    let sharedKeys: SharedKeySettings?
+    let sharedKeysFile: String?
     /// Whom a gateway that root started becomes.
     let runAs: String?
 
@@ -96,6 +99,8 @@ struct ServeSettings: Sendable {
         heartbeat = try Self.duration(values["heartbeat"] ?? "60s", "heartbeat")
         guard heartbeat <= leaseLifetime else { throw StartFault("heartbeat must not be longer than lease-ttl") }
         sshd = try Self.path(values["sshd"], "sshd")
+        sharedKeysFile = try Self.path(values["api-keys-file"], "api-keys-file")
+        sharedKeys = try SharedKeySettings.resolve(file: sharedKeysFile, environment: environment)
         runAs = values["run-as"]
         if let runAs, LoginName(rawValue: runAs) == nil { throw StartFault("run-as must be \(LoginName.rule)") }
     }

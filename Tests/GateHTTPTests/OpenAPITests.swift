@@ -21,6 +21,8 @@ import Testing
                 described.insert("\(match.output.1.uppercased()) \(path)")
             }
         }
+        // A dialect's, which this target doesn't know.
+        described.remove("POST /")
         let routes = api.entries.filter { !$0.path.hasPrefix("/api/") || $0.path.hasPrefix("/api/v1/") }.map { entry in
             let parts = entry.path.split(separator: "/").map { $0.hasPrefix(":") ? "{\($0.dropFirst())}" : String($0) }
             return "\(entry.method) /\(parts.joined(separator: "/"))"

@@ -54,6 +54,11 @@ enum RouteTable {
         "GET /tunnel-keys/:id": GoodRequest(200),
         "DELETE /tunnel-keys/:id": GoodRequest(204),
         "GET /audit/events": GoodRequest(200),
+        "POST /imports/ssh-tunnel-gateway": GoodRequest(200) { _ in
+            let key = try SampleKeys.publicKey(23).line
+            return
+                #"{"agents":[{"agent_id":"old","port":20050,"public_key":"\#(key)","last_seen_at":"2026-01-01T00:00:00Z","lease_expires_at":"2999-01-01T00:00:00Z"}]}"#
+        },
     ]
 
     static func name(_ entry: RouteBook.Entry) -> String {
@@ -80,14 +85,14 @@ enum RouteTable {
         case (.administrator, .administrator): good
         case (.administrator, .agentKey): 403
         case (.principal, .agentKey), (.principal, .administrator): good
-        case (.enrolmentToken, _), (.machine, _), (.administrator, _), (.principal, _): 401
+        case (.enrolmentToken, _), (.machine, _), (.administrator, _), (.principal, _), (.sharedKey, _): 401
         }
     }
 
     /// A sender who is let in.
     static func welcome(_ entry: RouteBook.Entry) -> Sender {
         switch entry.access {
-        case .anyone, .setupSecret: .nobody
+        case .anyone, .setupSecret, .sharedKey: .nobody
         case .enrolmentToken: .enrolmentToken
         case .machine: .agentKey
         case .administrator, .principal: .administrator

@@ -53,7 +53,8 @@ struct TestAPI: Sendable {
         let services = GateServices(
             machines: MachineService(dependencies), enrolment: enrolment, agentKeys: agentKeys,
             registration: registration, tunnelKeys: tunnelKeys, tokens: tokens, setup: setup,
-            audit: AuditService(dependencies), keys: dependencies.keys, gateway: facts,
+            audit: AuditService(dependencies), sharedKeyImport: SharedKeyImport(dependencies), keys: dependencies.keys,
+            gateway: facts,
             readiness: { Readiness(faults: []) }, gauges: { [("tidegate_machines", "Machines.", 1)] },
             registered: { _, _, _ in })
         return TestAPI(

@@ -49,6 +49,11 @@ public final class PortPool: Sendable {
         }
     }
 
+    /// Leases were made without `take`: brought over from another gateway.
+    package func hold(_ ports: [Int]) {
+        state.withLock { $0.held.formUnion(ports) }
+    }
+
     /// Gives back a port that `take` marked and that was not leased after all.
     package func giveBack(_ port: Int) {
         state.withLock { _ = $0.held.remove(port) }

@@ -50,13 +50,15 @@ public struct KeyGrant: Hashable, Sendable {
     public let awaited: Set<ID<Machine>>
     /// The agent key that brought this key, if an agent did: revoking that one ends this one's connections.
     public let agentKey: ID<AgentKey>?
+    /// Which of its machine's keys is newer, where several are good at once; else nil.
+    public let issue: Int64?
     /// No login after this.
     public let loginUntil: Timestamp
 
     public init(
         key: ID<TunnelKey>, tenant: ID<Tenant>, fingerprint: String, publicKey: String, reach: Reach,
         machines: [ID<Machine>], awaited: Set<ID<Machine>> = [],
-        agentKey: ID<AgentKey>? = nil, loginUntil: Timestamp
+        agentKey: ID<AgentKey>? = nil, issue: Int64? = nil, loginUntil: Timestamp
     ) {
         self.key = key
         self.tenant = tenant
@@ -66,6 +68,7 @@ public struct KeyGrant: Hashable, Sendable {
         self.machines = machines
         self.awaited = awaited
         self.agentKey = agentKey
+        self.issue = issue
         self.loginUntil = loginUntil
     }
 }

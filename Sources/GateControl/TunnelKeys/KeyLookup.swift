@@ -8,7 +8,7 @@ public struct KeyLookup: Sendable {
         case couldNotAsk
     }
 
-    private let dependencies: ControlDependencies
+    let dependencies: ControlDependencies
 
     public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
 
@@ -31,16 +31,20 @@ public struct KeyLookup: Sendable {
             case .miss(let epoch):
                 let gateway = dependencies.identity.gateway
                 let read: KeyGrant?
+                var superseding: ID<Machine>?
                 do {
-                    read = try dependencies.database.readNow { tx in
-                        try tx.unrevokedTunnelKey(fingerprint: fingerprint)
-                            .flatMap { key in try tx.grant(of: key, on: gateway, at: now) }
+                    (read, superseding) = try dependencies.database.readNow { tx in
+                        guard let key = try tx.unrevokedTunnelKey(fingerprint: fingerprint) else {
+                            return (nil, try tx.machine(superseding: fingerprint))
+                        }
+                        return (try tx.grant(of: key, on: gateway, at: now), nil)
                     }
                 } catch {
                     throw Failure.couldNotAsk
                 }
                 guard let grant = read else {
                     if let process { dependencies.keys.forget(fingerprint, by: process) }
+                    if let superseding { dependencies.outdated.tried(superseding) }
                     dependencies.refusals.note(
                         .init(kind: "tunnel-key", reason: "unknown", source: source, credential: ""))
                     return nil
@@ -101,6 +105,6 @@ extension Transaction {
         }
         return KeyGrant(
             key: key.id, tenant: key.tenant, fingerprint: key.fingerprint, publicKey: key.publicKey, reach: reach,
-            machines: machines, awaited: awaited, agentKey: key.agentKey, loginUntil: until)
+            machines: machines, awaited: awaited, agentKey: key.agentKey, issue: key.issue, loginUntil: until)
     }
 }

@@ -154,6 +154,18 @@ public final class KeyTable: Sendable {
         }
     }
 
+    /// Where these processes' connections come from.
+    package func sources(of processes: [SSHProcess]) -> Set<String> {
+        state.withLock { state in Set(processes.compactMap { state.live[$0]?.source }) }
+    }
+
+    /// The processes that asked for any of these keys.
+    package func askers(of fingerprints: [String]) -> [SSHProcess] {
+        state.withLock { state in
+            Array(fingerprints.reduce(into: Set()) { $0.formUnion(state.askers[$1] ?? []) })
+        }
+    }
+
     public func contains(_ process: SSHProcess) -> Bool { state.withLock { $0.live[process] != nil } }
 
     /// Every registered process, logged in or not.

@@ -5,10 +5,10 @@ extension Transaction {
         try execute(
             """
             INSERT INTO tunnel_key (id, tenant_id, purpose, fingerprint, public_key, label, user_id, machine_id,
-                agent_key_id, created_at, login_until, connection_until)
+                agent_key_id, issue, created_at, login_until, connection_until)
             VALUES (\(key.id), \(key.tenant), \(key.purpose.rawValue), \(key.fingerprint), \(key.publicKey),
-                \(key.label), \(key.user), \(key.machine), \(key.agentKey), \(key.createdAt), \(key.loginUntil),
-                \(key.connectionUntil))
+                \(key.label), \(key.user), \(key.machine), \(key.agentKey), \(key.issue), \(key.createdAt),
+                \(key.loginUntil), \(key.connectionUntil))
             """)
         for machine in machines {
             try execute(
@@ -160,7 +160,7 @@ public struct TunnelKeyReference: Sendable, Hashable {
     public var id: ID<TunnelKey>
     public var fingerprint: String
 
-    fileprivate init(row: SQLRow) throws(StoreError) {
+    init(row: SQLRow) throws(StoreError) {
         id = try row.id("id", of: TunnelKey.self)
         fingerprint = try row.text("fingerprint")
     }
@@ -172,8 +172,8 @@ public struct TunnelKeyReference: Sendable, Hashable {
 }
 
 private let columns: SQL = """
-    id, tenant_id, purpose, fingerprint, public_key, label, user_id, machine_id, agent_key_id, created_at, login_until,
-    connection_until, revoked_at
+    id, tenant_id, purpose, fingerprint, public_key, label, user_id, machine_id, agent_key_id, issue, created_at,
+    login_until, connection_until, revoked_at
     """
 
 extension TunnelKey {
@@ -184,7 +184,7 @@ extension TunnelKey {
             purpose: purpose, fingerprint: try row.text("fingerprint"), publicKey: try row.text("public_key"),
             label: try row.text("label"), user: try row.optionalID("user_id", of: User.self),
             machine: try row.optionalID("machine_id", of: Machine.self),
-            agentKey: try row.optionalID("agent_key_id", of: AgentKey.self),
+            agentKey: try row.optionalID("agent_key_id", of: AgentKey.self), issue: try row.optionalInteger("issue"),
             createdAt: try row.timestamp("created_at"), loginUntil: try row.timestamp("login_until"),
             connectionUntil: try row.timestamp("connection_until"),
             revokedAt: try row.optionalTimestamp("revoked_at"))
