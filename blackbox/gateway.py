@@ -13,7 +13,7 @@ import tempfile
 import programs
 from api import API
 from commands import alive, descendants, end, log_text, run
-from networks import free_ports
+from networks import free_ports, give_back_ports
 from sshkeys import client_options, known_hosts_line
 from waiting import wait_until
 
@@ -166,6 +166,9 @@ class Gateway:
             with contextlib.suppress(OSError):
                 if alive(pid) and "sshd" in pathlib.Path(f"/proc/{pid}/comm").read_text():
                     os.kill(pid, signal.SIGTERM)
+        give_back_ports(self.port)
+        give_back_ports(self.ssh_port)
+        give_back_ports(self.first_lease, self.last_lease - self.first_lease + 1)
         if not os.environ.get("TIDEGATE_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
 

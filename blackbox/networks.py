@@ -26,12 +26,18 @@ def port_is_free(port, address="127.0.0.1"):
 
 def free_ports(count=1):
     """The first of `count` free ports in a row, below the kernel's own range for outgoing connections."""
-    while True:
+    for _ in range(10_000):
         first = random.SystemRandom().randrange(10240, 31000 - count)
         wanted = range(first, first + count)
         if _taken.isdisjoint(wanted) and all(port_is_free(port) for port in wanted):
             _taken.update(wanted)
             return first
+    raise AssertionError(f"no {count} free ports in a row; {len(_taken)} were handed out and not given back")
+
+
+def give_back_ports(first, count=1):
+    """What `free_ports` handed out may be handed out again."""
+    _taken.difference_update(range(first, first + count))
 
 
 def listening(port, address="127.0.0.1"):
