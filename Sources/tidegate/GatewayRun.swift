@@ -135,6 +135,8 @@ struct GatewayRun {
                 await opened()
             })
 
+        let started = ContinuousClock.now
+        let clockSteps = Mutex(ClockSteps(grace: reportingTime))
         var all: [any Service] = ssh.services
         all += [
             AuditLogFile(audit: audit, folder: "\(state.path)/audit", logger: logger),
@@ -144,8 +146,17 @@ struct GatewayRun {
             PeriodicWork(name: "hot state", interval: .seconds(2), runsAtEnd: true, logger: logger) {
                 try await hotState.flush(to: database, gateway: identity.gateway)
             },
-            PeriodicWork(name: "sweep", interval: .seconds(1), logger: logger) {
-                try await LeaseSweep(dependencies).run()
+            PeriodicWork(name: "sweep", interval: .seconds(1), logger: logger) { [logger] in
+                let (wall, elapsed) = (now(), started.duration(to: .now))
+                let (step, endsLeases) = clockSteps.withLock { steps in
+                    (steps.observe(wall: wall, elapsed: elapsed), steps.mayEndLeases(elapsed: elapsed))
+                }
+                if let step {
+                    logger.warning(
+                        "the clock was set; leases wait for their agents to report",
+                        metadata: ["gate.seconds": "\(step.components.seconds)"])
+                }
+                try await LeaseSweep(dependencies).run(endsLeases: endsLeases)
             },
             PeriodicWork(name: "store probe", interval: .milliseconds(500), logger: logger) {
                 let isReachable = (try? database.readNow { tx in try tx.firstGateway() != nil }) ?? false
@@ -171,6 +182,11 @@ struct GatewayRun {
         unlink(admin.path)
         try? await database.close()
         logger.notice("stopped")
+    }
+
+    /// In this time every living agent has reported: two of our heartbeats, or of the dialect's, which are an hour apart.
+    private var reportingTime: Duration {
+        max(settings.heartbeat * 2, .seconds(120), settings.sharedKeys == nil ? .zero : .seconds(2 * 3_600 + 300))
     }
 
     /// The group's own chatter is for debugging.

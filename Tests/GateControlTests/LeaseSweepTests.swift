@@ -86,3 +86,61 @@ import Testing
         #expect(try await rests() == 0)
     }
 }
+
+@Suite struct ClockStepsTests {
+    private let start = Timestamp(seconds: 1_772_366_400)
+
+    @Test func `leases wait for their agents after a start`() {
+        var steps = ClockSteps(grace: .seconds(120))
+        #expect(!steps.mayEndLeases(elapsed: .zero))
+        #expect(steps.observe(wall: start, elapsed: .seconds(7)) == nil)
+        #expect(!steps.mayEndLeases(elapsed: .seconds(126)))
+        #expect(steps.mayEndLeases(elapsed: .seconds(127)))
+    }
+
+    @Test(arguments: [30 * 86_400, 6, -6, -3_600] as [Int64])
+    func `leases wait for their agents after a step`(by seconds: Int64) {
+        var steps = ClockSteps(grace: .seconds(120))
+        _ = steps.observe(wall: start, elapsed: .zero)
+        #expect(steps.observe(wall: start + .seconds(300), elapsed: .seconds(300)) == nil)
+        #expect(steps.mayEndLeases(elapsed: .seconds(300)))
+        #expect(steps.observe(wall: start + .seconds(301 + seconds), elapsed: .seconds(301)) == .seconds(seconds))
+        #expect(!steps.mayEndLeases(elapsed: .seconds(420)))
+        // Moved on from where it was set to: that is no further step.
+        #expect(steps.observe(wall: start + .seconds(421 + seconds), elapsed: .seconds(421)) == nil)
+        #expect(steps.mayEndLeases(elapsed: .seconds(421)))
+    }
+
+    @Test func `a clock that is disciplined, or a process that slept, is no step`() {
+        var steps = ClockSteps(grace: .seconds(120))
+        _ = steps.observe(wall: start, elapsed: .zero)
+        #expect(steps.observe(wall: start + .seconds(904), elapsed: .seconds(900)) == nil)
+        #expect(steps.observe(wall: start + .seconds(4_500), elapsed: .seconds(4_500)) == nil)
+        #expect(steps.mayEndLeases(elapsed: .seconds(4_500)))
+    }
+
+    @Test func `a sweep that may not end leases still ends keys`() async throws {
+        let gateway = try await TestGateway.make()
+        let web = try await gateway.enrol("web", controlKey: 1)
+        let lease = try await gateway.register(web, key: 2)
+        try await gateway.addJump(9, to: ["web"], login: 60, connection: 120)
+        let jump = try #require(try gateway.connect(key: 9, pid: 90))
+        gateway.clock.advance(by: .seconds(30 * 86_400))
+        #expect(try await LeaseSweep(gateway.dependencies).run(endsLeases: false) == 1)
+        #expect(gateway.effects.ended == [jump])
+        #expect(try await gateway.machines.show("web", by: gateway.admin).lease?.port == lease.port)
+    }
+
+    @Test func `a heartbeat keeps a lease that time has passed by`() async throws {
+        let gateway = try await TestGateway.make()
+        let web = try await gateway.enrol("web", controlKey: 1)
+        let lease = try await gateway.register(web, key: 2)
+        gateway.clock.advance(by: .seconds(30 * 86_400))
+        let until = try await gateway.registration.heartbeat(generation: lease.generation, by: web.caller)
+        try await gateway.flush()
+        #expect(until > gateway.clock.now)
+        #expect(try await LeaseSweep(gateway.dependencies).run() == 0)
+        let kept = try #require(try await gateway.machines.show("web", by: gateway.admin).lease)
+        #expect(kept.port == lease.port && kept.generation == lease.generation && kept.expiresAt == until)
+    }
+}

@@ -12,12 +12,20 @@ public struct LeaseSweep: Sendable {
 
     public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
 
-    /// One pass, in small transactions. Returns how many leases and keys ended.
+    /// One pass, in small transactions; where nothing is over it only reads. Returns how many leases and keys ended.
+    /// Leases are left alone unless `endsLeases` (see `ClockSteps`); keys never are, because they fail closed.
     @discardableResult
-    public func run() async throws -> Int {
+    public func run(endsLeases: Bool = true) async throws -> Int {
         let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
+        // The writer belongs to those who change something; this runs every second and mostly finds nothing.
+        let due = try await dependencies.database.read { tx in
+            let leases = endsLeases ? try tx.expiredLeases(on: gateway, at: now - Self.margin, limit: 1) : []
+            let keys = try tx.expiredTunnelKeys(at: now, limit: 1)
+            let rests = try tx.hasForgottenRests(on: gateway, before: now)
+            return (leases: !leases.isEmpty, keys: !keys.isEmpty, rests: rests)
+        }
         var count = 0
-        while true {
+        while due.leases {
             let ended = try await dependencies.database.write { [dependencies] tx in
                 var ended: [(lease: Lease, keys: [String])] = []
                 for lease in try tx.expiredLeases(on: gateway, at: now - Self.margin, limit: Self.batch) {
@@ -40,7 +48,7 @@ public struct LeaseSweep: Sendable {
             count += ended.count
             if ended.count < Self.batch { break }
         }
-        while true {
+        while due.keys {
             let ended = try await dependencies.database.write { [dependencies] tx in
                 let keys = try tx.expiredTunnelKeys(at: now, limit: Self.batch)
                 for key in keys where try tx.revokeTunnelKey(key.id, at: now) != nil {
@@ -53,7 +61,7 @@ public struct LeaseSweep: Sendable {
             count += ended.count
             if ended.count < Self.batch { break }
         }
-        try await dependencies.database.write { tx in try tx.forgetRests(on: gateway, before: now) }
+        if due.rests { try await dependencies.database.write { tx in try tx.forgetRests(on: gateway, before: now) } }
         return count
     }
 }

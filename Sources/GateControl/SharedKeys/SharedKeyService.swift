@@ -232,7 +232,7 @@ public struct SharedKeyService: Sendable {
                 (agent: agent, lease: try tx.lease(of: agent.machine, on: identity.gateway))
             }
         }
-        guard let (agent, lease) = found, let lease, lease.expiresAt > now, !agent.isEnrolled else {
+        guard let (agent, lease) = found, let lease, !agent.isEnrolled else {
             throw ControlError.machineNotFound
         }
         try Self.admit(holder, to: agent)

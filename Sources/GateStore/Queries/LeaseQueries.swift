@@ -119,6 +119,13 @@ extension Transaction {
         ).map { row throws(StoreError) in try Lease(row: row) }
     }
 
+    /// Whether `forgetRests` has anything to do.
+    public func hasForgottenRests(on gateway: ID<Gateway>, before now: Timestamp) throws(StoreError) -> Bool {
+        !(try rows(
+            "SELECT port FROM port_rest WHERE gateway_id = \(gateway) AND foreign_until <= \(now) LIMIT 1"
+        ).isEmpty)
+    }
+
     public func forgetRests(on gateway: ID<Gateway>, before now: Timestamp) throws(StoreError) {
         try execute("DELETE FROM port_rest WHERE gateway_id = \(gateway) AND foreign_until <= \(now)")
     }
