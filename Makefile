@@ -11,7 +11,8 @@ SWIFT ?= swift
 BUILD := $(SWIFT) build -c release
 # The set-up makes a virtual environment only where the system's Python has no pytest.
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
-BENCHMARKS := $(sort $(wildcard benchmarks/*.sh benchmarks/*.py))
+# The others there are what they share.
+BENCHMARKS := $(sort $(shell find benchmarks -maxdepth 1 -type f -perm -u+x))
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,7 +52,6 @@ dependencies:
 	@scripts/dependencies --check
 
 bench: build ## run every script in benchmarks/
-	@test -n "$(BENCHMARKS)" || echo "benchmarks/ holds no script yet"
 	@for script in $(BENCHMARKS); do echo "== $$script"; "./$$script"; done
 
 clean: ## remove what was built

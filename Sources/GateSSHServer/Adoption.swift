@@ -37,20 +37,19 @@ public struct Adoption: Sendable {
         var adopted: Set<SSHProcess> = []
         for row in rows {
             let process = SSHProcess(pid: row.pid, startTime: row.startTime)
-            let isOurs =
-                row.bootID == ProcessIdentity.bootID
-                && ProcessIdentity.isSame(pid: row.pid, startTime: row.startTime)
-                && ProcessStat(pid: row.pid).map { isSSHDCommand($0.command) } == true
+            let isOfThisBoot = row.bootID == ProcessIdentity.bootID
+            let isRunning = isOfThisBoot && ProcessIdentity.isSame(pid: row.pid, startTime: row.startTime)
+            let isOurs = isRunning && ProcessStat(pid: row.pid).map { isSSHDCommand($0.command) } == true
             if isOurs, let grant = try await lookup.grant(for: row.key) {
                 keys.adopt(process, grant: grant, source: row.source, startedAt: row.startedAt)
                 adopted.insert(process)
             } else {
-                if isOurs { doomed.insert(process) }
+                // A leader that was killed may have left its child behind, with the tunnel.
+                if isOurs || (isOfThisBoot && !isRunning) { doomed.insert(process) }
                 try await database.write { tx in try tx.deleteConnection(row.id) }
             }
         }
         for process in files.all() where !adopted.contains(process) {
-            // A killed leader may have left members of its group behind: ending looks at the group.
             doomed.insert(process)
         }
         await ending.end(Array(doomed))

@@ -3,13 +3,18 @@ import GateProcess
 public import ServiceLifecycle
 
 /// Notices the end of connections that are no children of this process: adopted ones, and those of the system's sshd.
+///
+/// The end of a leader isn't the end of its connection: after a kill -9 of sshd's monitor its child goes on with the tunnel.
+/// So the group is ended too, and a connection is forgotten, by memory, file and store, only when nobody of it runs.
 public struct ConnectionReaper: Service {
     private let keys: KeyTable
+    private let launcher: any SSHDLauncher
     private let files: LiveFiles
     private let journal: ConnectionJournal
 
-    public init(keys: KeyTable, liveFolder: String, journal: ConnectionJournal) {
+    public init(keys: KeyTable, launcher: any SSHDLauncher, liveFolder: String, journal: ConnectionJournal) {
         self.keys = keys
+        self.launcher = launcher
         self.files = LiveFiles(folder: liveFolder)
         self.journal = journal
     }

@@ -105,9 +105,12 @@ public struct ExternalSSHD: Sendable {
                 "maxsessions is not 0 and there is no forcecommand: a key line would be the only fence against commands"
             )
         }
-        if case .helper(let path, _, let user) = settings.keySource {
-            if values["authorizedkeyscommand"]?.hasPrefix(path + " ") != true {
-                faults.append("authorizedkeyscommand is \(values["authorizedkeyscommand"] ?? "none"), must be \(path)")
+        if case .helper(let path, let socket, let user) = settings.keySource {
+            // The socket too: another gateway of this host, asked about our keys, would know none of them.
+            let command = "\(path) --socket \(socket) "
+            if values["authorizedkeyscommand"]?.hasPrefix(command) != true {
+                faults.append(
+                    "authorizedkeyscommand is \(values["authorizedkeyscommand"] ?? "none"), must be \(command)%u %f %t")
             }
             if values["authorizedkeyscommanduser"] != user {
                 faults.append(

@@ -38,6 +38,14 @@ public struct Migrator: Sendable {
     }
 }
 
+extension Migrator {
+    /// The number of the last migration applied, without changing anything. Throws `newerSchema`, `migrationChanged`, or
+    /// the engine's error for a database that isn't a store.
+    public func applied(_ transaction: any Transaction) throws -> Int {
+        try transaction.checkAppliedMigrations(against: migrations)
+    }
+}
+
 extension Transaction {
     fileprivate func createMigrationTable() throws(StoreError) {
         try execute(

@@ -9,12 +9,25 @@ public final class SQLiteDatabase: MigratingDatabase {
     let pool: DatabasePool
     let committer: GroupCommitter
 
+    /// Whether the start read the whole file. Larger ones are read later (`quickCheck`).
+    public let wasRead: Bool
+
+    /// Files up to this many bytes are read as a whole when they are opened: about a tenth of a second.
+    static let readLimit: Int64 = 64 << 20
+
     /// Opens the file, or creates it readable by its owner alone.
     ///
-    /// Throws `corrupt` for a file that is damaged or no database, `full` for one that can't be written. The check
-    /// reads the whole file once.
+    /// Throws `corrupt` for a file that is damaged or no database, `full` for one that can't be written; neither was
+    /// changed then.
     public init(path: String) throws(StoreError) {
-        try SQLiteFile.prepare(path: path)
+        do {
+            if try SQLiteFile.prepare(path: path) {
+                try SQLiteStoreFile(path: path).vet(limit: Self.readLimit)
+            }
+        } catch {
+            throw Self.openingError(error, path: path)
+        }
+        wasRead = SQLiteFile.size(path) <= Self.readLimit
         do {
             pool = try DatabasePool(path: path, configuration: Self.configuration)
             try pool.writeWithoutTransaction { connection in
@@ -25,8 +38,6 @@ public final class SQLiteDatabase: MigratingDatabase {
                 }
                 // What a stalled reader made the log grow to is given back at the next checkpoint.
                 try connection.execute(sql: "PRAGMA journal_size_limit = 67108864")
-                let findings = try String.fetchAll(connection, sql: "PRAGMA quick_check(1)")
-                guard findings == ["ok"] else { throw StoreError.corrupt(findings.first ?? "quick_check is silent") }
             }
         } catch {
             throw Self.openingError(error, path: path)
@@ -79,8 +90,8 @@ public final class SQLiteDatabase: MigratingDatabase {
 
     private static func openingError(_ error: any Error, path: String) -> StoreError {
         switch StoreError(mapping: error) {
-        case .corrupt(let message): .corrupt("\(path) is damaged or not a database: \(message)")
-        case .full(let message): .full("can't write \(path): \(message)")
+        case .corrupt(let message): .corrupt(message)
+        case .full(let message): .full(message)
         case let other: other
         }
     }

@@ -8,6 +8,7 @@ final class GatewayHealth: Sendable {
         var isStopping = false
         var isStarting = true
         var sshdFaults: [String] = []
+        var damage: String?
         var warnings: [String] = []
     }
 
@@ -17,6 +18,7 @@ final class GatewayHealth: Sendable {
     func started() { state.withLock { $0.isStarting = false } }
     func stopping() { state.withLock { $0.isStopping = true } }
     func sshd(faults: [String]) { state.withLock { $0.sshdFaults = faults } }
+    func damaged(_ finding: String) { state.withLock { $0.damage = finding } }
     func warn(_ text: String) { state.withLock { $0.warnings.append(text) } }
 
     /// May a login be decided now? If not, it is better left waiting than refused.
@@ -28,6 +30,7 @@ final class GatewayHealth: Sendable {
             if state.isStarting { faults.append("starting") }
             if state.isStopping { faults.append("stopping") }
             if !state.isStoreReachable { faults.append("the store can't be asked") }
+            if let damage = state.damage { faults.append("the store is damaged: \(damage)") }
             return Readiness(faults: faults, warnings: state.warnings)
         }
     }

@@ -164,6 +164,7 @@ struct GatewayRun {
             },
             apiListener, adminListener,
         ]
+        if !database.wasRead { all.append(StoreReading(database: database, health: health, logger: logger)) }
         if let watchdog = SystemdNotify.watchdogInterval(), let notify = SystemdNotify() {
             all.append(PeriodicWork(name: "watchdog", interval: watchdog / 2, logger: logger) { _ = notify.watchdog() })
         }
@@ -180,6 +181,8 @@ struct GatewayRun {
             throw StartFault(Self.words(error, settings))
         }
         unlink(admin.path)
+        // So that the file alone is the whole store while nothing runs.
+        try? await database.checkpoint()
         try? await database.close()
         logger.notice("stopped")
     }

@@ -81,7 +81,8 @@ struct SSHSide: Sendable {
         // The launcher first, so that it is the last to be let go.
         var services: [any Service] = inherited.map { [$0.client] } ?? []
         services += [
-            journal, ConnectionReaper(keys: dependencies.keys, liveFolder: liveFolder, journal: journal),
+            journal,
+            ConnectionReaper(keys: dependencies.keys, launcher: launcher, liveFolder: liveFolder, journal: journal),
         ]
         let hostKeys: [String]
         var acceptor: SSHAcceptor?

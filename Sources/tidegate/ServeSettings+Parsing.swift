@@ -68,6 +68,15 @@ extension ServeSettings {
         return text
     }
 
+    /// The state directory and the store's file.
+    static func location(_ values: [String: String], environment: [String: String], isRoot: Bool) throws -> (
+        stateDirectory: String, file: String
+    ) {
+        let folder =
+            try path(values["state-dir"], "state-dir") ?? standardStateDirectory(environment, isRoot: isRoot)
+        return (folder, try database(values["store"], stateDirectory: folder))
+    }
+
     static func database(_ text: String?, stateDirectory: String) throws -> String {
         guard let text else { return "\(stateDirectory)/tidegate.db" }
         guard text.hasPrefix("sqlite:") else { throw StartFault("store must be sqlite:PATH in this version") }

@@ -58,9 +58,7 @@ struct ServeSettings: Sendable {
 
     /// `isRoot`: whether root started the gateway, whoever it is now.
     init(_ values: [String: String], environment: [String: String], isRoot: Bool) throws {
-        stateDirectory =
-            try Self.path(values["state-dir"], "state-dir")
-            ?? Self.standardStateDirectory(environment, isRoot: isRoot)
+        (stateDirectory, databasePath) = try Self.location(values, environment: environment, isRoot: isRoot)
         listen = try Self.endpoint(values["listen"] ?? "127.0.0.1:12000", "listen")
         switch (
             try Self.path(values["tls-certificate"], "tls-certificate"), try Self.path(values["tls-key"], "tls-key")
@@ -70,7 +68,6 @@ struct ServeSettings: Sendable {
         default: throw StartFault("tls-certificate and tls-key go together: give both or none")
         }
         publicURL = try Self.url(values["public-url"]) ?? "\(tls == nil ? "http" : "https")://\(listen.reachable)"
-        databasePath = try Self.database(values["store"], stateDirectory: stateDirectory)
         guard let mode = SSHMode(rawValue: values["ssh"] ?? "managed") else {
             throw StartFault("ssh must be managed, external or off")
         }

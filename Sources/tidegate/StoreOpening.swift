@@ -2,16 +2,37 @@ import GateControl
 import GateModel
 import GateStore
 import GateStoreSQLite
+import Glibc
 
 /// Opens the store, brings its schema up to date and finds out which gateway this is.
 enum StoreOpening {
     static func open(_ settings: ServeSettings, now: Timestamp) async throws -> SQLiteDatabase {
         do {
+            let migrations = try Migrator(Migration.all(for: .sqlite))
+            if access(settings.databasePath, F_OK) == 0 {
+                // Before the file is opened for writing: a refused start leaves a store as it found it.
+                _ = try SQLiteStoreFile(path: settings.databasePath).schema(migrations)
+            } else {
+                try requireNewcomer(settings)
+            }
             let database = try SQLiteDatabase(path: settings.databasePath)
-            try await Migrator(Migration.all(for: database.dialect)).migrate(database, now: now)
+            try await migrations.migrate(database, now: now)
             return database
         } catch let error as StoreError {
-            throw StartFault("store: \(words(error, path: settings.databasePath))")
+            throw StartFault("\(settings.databasePath): \(StoreWords.text(error))")
+        }
+    }
+
+    /// A store that went missing must not pass for a gateway that begins: it would offer itself to the next administrator,
+    /// and every machine would be a stranger. The audit log tells the two apart.
+    private static func requireNewcomer(_ settings: ServeSettings) throws {
+        for name in ["audit.jsonl", "audit.jsonl.1"] {
+            let log = "\(settings.stateDirectory)/audit/\(name)"
+            var status = stat()
+            guard stat(log, &status) == 0, status.st_size > 0 else { continue }
+            throw StartFault(
+                "\(settings.databasePath) is gone, and \(log) shows that a gateway has run here: 'tidegate store restore BACKUP', or move the state directory away to begin anew"
+            )
         }
     }
 
@@ -24,19 +45,6 @@ enum StoreOpening {
             try tx.insertTenant(identity.tenant, name: "default", at: now)
             try tx.insertGateway(identity.gateway, tenant: identity.tenant, at: now)
             return identity
-        }
-    }
-
-    private static func words(_ error: StoreError, path: String) -> String {
-        switch error {
-        case .newerSchema(let found, let known):
-            "\(path) was written by a newer tidegate (schema \(found), this one knows \(known)): run that version, or restore a backup"
-        case .migrationChanged(let number):
-            "\(path) was made by another build of migration \(number): run the version that made it"
-        case .corrupt(let reason): "\(path) is damaged or not a database (\(reason)): restore a backup"
-        case .full(let reason): "\(path) can't be written (\(reason))"
-        case .transient(let reason): "\(path) is in use (\(reason))"
-        case .conflict, .corruptRow, .engine: "\(path): \(error)"
         }
     }
 }

@@ -197,7 +197,8 @@ import Testing
         await #expect(throws: ControlError.generationSuperseded) {
             try await gateway.registration.heartbeat(generation: first.generation, by: web.caller)
         }
-        gateway.clock.advance(by: .seconds(120))
+        gateway.clock.advance(by: .seconds(120) + LeaseSweep.margin)
+        try await LeaseSweep(gateway.dependencies).run()
         await #expect(throws: ControlError.leaseNotFound) {
             try await gateway.registration.heartbeat(generation: first.generation + 1, by: web.caller)
         }

@@ -95,7 +95,11 @@ import Testing
         await #expect(throws: ControlError.machineNotFound) { try await beat(gateway, "box") }
         try await register(gateway, "box", key: 3)
         try await beat(gateway, "box")
+        // Past its end, and still nobody else's.
         gateway.clock.advance(by: .seconds(200))
+        try await beat(gateway, "box")
+        gateway.clock.advance(by: .seconds(200))
+        try await LeaseSweep(gateway.dependencies).run()
         await #expect(throws: ControlError.machineNotFound) { try await beat(gateway, "box") }
     }
 

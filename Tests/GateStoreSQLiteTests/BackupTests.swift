@@ -9,22 +9,23 @@ import Testing
         let database = try SQLiteDatabase(path: directory.file)
         try await database.createItems()
         try await database.insertItem("a", bytes: 100_000)
-        try await database.backup(to: directory.path + "/copy.sqlite")
+        try SQLiteStoreFile(path: directory.file).backup(to: directory.path + "/copy.sqlite")
         try await database.insertItem("later")
         #expect(try directory.mode(of: "copy.sqlite") == 0o600)
         let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
         #expect(names.filter { $0.hasPrefix("copy") } == ["copy.sqlite"])
         let copy = try SQLiteDatabase(path: directory.path + "/copy.sqlite")
         #expect(try copy.itemCount() == 1)
-        #expect(try await copy.integrityCheck().isEmpty)
+        #expect(try SQLiteStoreFile(path: directory.path + "/copy.sqlite").damage().isEmpty)
     }
 
     @Test func `a backup replaces nothing`() async throws {
         let directory = try TemporaryDirectory()
-        let database = try SQLiteDatabase(path: directory.file)
+        _ = try SQLiteDatabase(path: directory.file)
         let precious = directory.path + "/precious"
         try Data("precious".utf8).write(to: URL(fileURLWithPath: precious))
-        await #expect(throws: StoreError.self) { try await database.backup(to: precious) }
+        let store = try SQLiteStoreFile(path: directory.file)
+        #expect(throws: StoreError.self) { try store.backup(to: precious) }
         #expect(FileManager.default.contents(atPath: precious) == Data("precious".utf8))
     }
 }

@@ -205,13 +205,24 @@ public struct RegistrationService: Sendable {
         guard case .machine(let machine, _, _) = caller.principal else { throw ControlError.forbidden }
         let (gateway, now) = (dependencies.identity.gateway, dependencies.now())
         let lease = try dependencies.database.readNow { tx in try tx.lease(of: machine, on: gateway) }
-        // One that is past its end but still the machine's is renewed too: after a step of the clock, or a long stop of the
-        // gateway, registering anew would cut the sessions of a tunnel that is as good as before.
         guard let lease else { throw ControlError.leaseNotFound }
         guard lease.generation == generation else { throw ControlError.generationSuperseded }
         let until = now + leaseLifetime
+        guard try await dependencies.revive(lease, at: now, until: until) else { throw ControlError.leaseNotFound }
         dependencies.hotState.beat(machine, generation: generation, at: now, leaseUntil: until)
         return until
+    }
+}
+
+extension ControlDependencies {
+    /// Renews a lease that is past its end and still the machine's; false when it is gone by now, true also for one that
+    /// needs none of this. After a step of the clock, or a long stop of the gateway, registering anew would cut the
+    /// sessions of a tunnel that is as good as before. Written at once, because the sweep may be on its way.
+    func revive(_ lease: Lease, at now: Timestamp, until: Timestamp) async throws -> Bool {
+        guard lease.expiresAt <= now else { return true }
+        return try await database.write { tx in
+            try tx.extendLease(of: lease.machine, on: lease.gateway, generation: lease.generation, until: until)
+        }
     }
 }
 

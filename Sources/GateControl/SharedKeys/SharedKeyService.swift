@@ -243,7 +243,8 @@ public struct SharedKeyService: Sendable {
                 try takeOver(agent, holder, source: source, at: now, in: tx)
             }
         }
-        dependencies.hotState.beat(
-            agent.machine, generation: lease.generation, at: now, leaseUntil: now + leaseLifetime)
+        let until = now + leaseLifetime
+        guard try await dependencies.revive(lease, at: now, until: until) else { throw ControlError.machineNotFound }
+        dependencies.hotState.beat(agent.machine, generation: lease.generation, at: now, leaseUntil: until)
     }
 }

@@ -78,16 +78,17 @@ extension Transaction {
         ).first.map { row throws(StoreError) in try Lease(row: row) }
     }
 
-    /// Moves the end of a lease that is still this generation's. Used in bulk for heartbeats.
+    /// Moves the end of a lease that is still this generation's; false when there is none that ends earlier.
+    @discardableResult
     public func extendLease(
         of machine: ID<Machine>, on gateway: ID<Gateway>, generation: Int64, until: Timestamp
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Bool {
         try execute(
             """
             UPDATE lease SET expires_at = \(until)
             WHERE gateway_id = \(gateway) AND machine_id = \(machine) AND generation = \(generation)
               AND expires_at < \(until)
-            """)
+            """) > 0
     }
 
     /// Ends the machine's lease here and lays its port to rest. The ended lease, or nil when there was none.
