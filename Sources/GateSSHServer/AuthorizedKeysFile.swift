@@ -1,5 +1,6 @@
 public import GateControl
 import GateSSH
+import Glibc
 public import Logging
 
 /// The file sshd reads in the mode without a helper: every living key's confined line, replaced atomically after each change.
@@ -12,6 +13,7 @@ public actor AuthorizedKeysFile {
     private let lookup: KeyLookup
     private let logger: Logger
     private var isWriting = false
+    private var hasFailed = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
     public init(path: String, settings: SSHDSettings, lookup: KeyLookup, logger: Logger) {
@@ -40,15 +42,29 @@ public actor AuthorizedKeysFile {
         isWriting = false
     }
 
+    /// Writes once more when the last write failed.
+    public func retry() async {
+        if hasFailed { await rewrite() }
+    }
+
     private func write() async {
+        hasFailed = true
         do {
             let lines = try await lookup.allGrants().compactMap { grant in try settings.line(for: grant) }
-            try PrivateFile.write(lines.map { $0 + "\n" }.joined(), to: path)
+            do {
+                try PrivateFile.write(lines.map { $0 + "\n" }.joined(), to: path)
+                hasFailed = false
+            } catch {
+                // A full disk must take away the keys that have to go, and no others.
+                logger.error(
+                    "the authorized_keys file could not be written; what has to go is struck out of it",
+                    metadata: ["error": "\(error)"])
+                try AuthorizedKeysText.strikeOut(of: path, allBut: lines)
+            }
         } catch {
             // Fail closed: a line that should be gone must not stay because the new file couldn't be written.
-            logger.error(
-                "the authorized_keys file could not be written; it is emptied", metadata: ["error": "\(error)"])
-            try? PrivateFile.write("", to: path)
+            logger.error("the authorized_keys file is emptied", metadata: ["error": "\(error)"])
+            truncate(path, 0)
         }
     }
 }

@@ -5,12 +5,29 @@ public import Logging
 public struct ConnectionEnding: Sendable {
     private let keys: KeyTable
     private let launcher: any SSHDLauncher
+    private let files: LiveFiles
+    private let journal: ConnectionJournal
     private let logger: Logger
 
-    public init(keys: KeyTable, launcher: any SSHDLauncher, logger: Logger) {
+    public init(
+        keys: KeyTable, launcher: any SSHDLauncher, liveFolder: String, journal: ConnectionJournal, logger: Logger
+    ) {
         self.keys = keys
         self.launcher = launcher
+        self.files = LiveFiles(folder: liveFolder)
+        self.journal = journal
         self.logger = logger
+    }
+
+    /// Ends what is left of the connection and, once nobody of it runs, forgets it by memory, file and store.
+    func forget(_ process: SSHProcess) async -> Bool {
+        guard await launcher.end(process) else { return false }
+        // A connection that never logged in was never written down.
+        let wasKnown = keys.contains(process)
+        keys.ended(process)
+        files.remove(process)
+        if wasKnown { journal.ended(process) }
+        return true
     }
 
     /// Returns when all of them are gone, or couldn't be ended in about two seconds, which is logged.
@@ -18,12 +35,10 @@ public struct ConnectionEnding: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for process in processes {
                 group.addTask {
-                    if await launcher.end(process) {
-                        keys.ended(process)
-                    } else {
+                    guard await forget(process) else {
                         logger.error(
-                            "a revoked connection could not be ended",
-                            metadata: ["gate.pid": "\(process.pid)"])
+                            "a revoked connection could not be ended", metadata: ["gate.pid": "\(process.pid)"])
+                        return
                     }
                 }
             }

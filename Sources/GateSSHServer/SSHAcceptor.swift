@@ -198,13 +198,7 @@ public final class SSHAcceptor: Service {
             if children[process.pid]?.process == process { children[process.pid] = nil }
         }
         // The leader's child may outlive it by a moment, or, after a kill -9 of the leader, for good.
-        Task {
-            _ = await self.launcher.end(process)
-            let wasKnown = self.keys.contains(process)
-            self.keys.ended(process)
-            self.files.remove(process)
-            if wasKnown { self.journal.ended(process) }
-        }
+        Task { _ = await self.ending.forget(process) }
         // Starting the next one is work for another thread than the one that hears of all ends.
         if place.release() { work.async { self.leave(source) } }
     }

@@ -17,12 +17,14 @@ public final class SQLiteDatabase: MigratingDatabase {
 
     /// Opens the file, or creates it readable by its owner alone.
     ///
-    /// Throws `corrupt` for a file that is damaged or no database, `full` for one that can't be written; neither was
-    /// changed then.
-    public init(path: String) throws(StoreError) {
+    /// Throws `corrupt` for a file that is damaged or no database, `full` for one that can't be written, and what
+    /// `migrations` say of a schema they don't know. The file is as it was then.
+    public init(path: String, migrations: Migrator? = nil) throws(StoreError) {
         do {
             if try SQLiteFile.prepare(path: path) {
-                try SQLiteStoreFile(path: path).vet(limit: Self.readLimit)
+                let file = try SQLiteStoreFile(path: path)
+                try file.vet(limit: Self.readLimit)
+                if let migrations { _ = try file.schema(migrations) }
             }
         } catch {
             throw Self.openingError(error, path: path)

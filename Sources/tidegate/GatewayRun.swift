@@ -168,15 +168,16 @@ struct GatewayRun {
         if let watchdog = SystemdNotify.watchdogInterval(), let notify = SystemdNotify() {
             all.append(PeriodicWork(name: "watchdog", interval: watchdog / 2, logger: logger) { _ = notify.watchdog() })
         }
-        var configuration = ServiceGroupConfiguration(services: all, logger: quiet)
+        // Gracefully also after a failure: a listener that is cancelled drops what it has just accepted, which NIO traps.
+        var configuration = ServiceGroupConfiguration(
+            services: all.map { .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) },
+            logger: quiet)
         configuration.maximumGracefulShutdownDuration = Self.stopTime
         configuration.maximumCancellationDuration = .seconds(5)
         let group = ServiceGroup(configuration: configuration)
         let signals = GatewaySignals(group: group, health: health, tls: tls, files: settings.tls, logger: logger)
         do {
             try await signals.run { try await group.run() }
-        } catch let error as LauncherClient.Gone {
-            throw error
         } catch {
             throw StartFault(Self.words(error, settings))
         }

@@ -119,7 +119,12 @@ struct RootStage {
             let text = try await SSHSide.writeConfiguration(
                 sshd, program: preparation.program, acceptsRSA: acceptsRSA)
             // A copy for people; sshd reads the other one.
-            try kept.write(Array(text.utf8), to: "sshd_config", uid: uid, gid: gid)
+            do {
+                try kept.write(Array(text.utf8), to: "sshd_config", uid: uid, gid: gid)
+            } catch {
+                // Nobody is kept out for the want of a copy: the disk may be full.
+                logger.warning("the copy of sshd's configuration could not be written", metadata: ["error": "\(error)"])
+            }
         } catch let fault as StartFault {
             throw fault
         } catch {

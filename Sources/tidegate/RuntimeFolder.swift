@@ -41,7 +41,7 @@ struct RuntimeFolder: Sendable {
         }
         let uid = owner?.uid ?? 0
         // The lock before the owner: the folder of a running gateway stays as it is.
-        for folder in [standard, "\(standard)-\(RootStage.shortName(of: stateDirectory).prefix(8))"] {
+        for folder in [standard, besides(stateDirectory)] {
             try makeFolder(folder, uids: [0, uid, UserAccount(name: RunAs.standard)?.uid ?? 0])
             guard let lock = try? FileLock(path: "\(folder)/lock") else { continue }
             guard chown(folder, uid, group) == 0, chmod(folder, 0o750) == 0 else {
@@ -50,6 +50,20 @@ struct RuntimeFolder: Sendable {
             return RuntimeFolder(folder: folder, stateDirectory: stateDirectory, lock: lock)
         }
         throw StartFault("other processes hold \(standard)/lock and that of this gateway's own folder beside it")
+    }
+
+    private static func besides(_ stateDirectory: String) -> String {
+        "\(standard)-\(RootStage.shortName(of: stateDirectory).prefix(8))"
+    }
+
+    /// Where root's gateway of that state directory listens for the helper now, or would if it were started.
+    static func helperSocket(stateDirectory: String) -> String {
+        func isHeld(_ lock: String) -> Bool { access(lock, F_OK) == 0 && (try? FileLock(path: lock)) == nil }
+        let own = besides(stateDirectory)
+        // A gateway that runs holds one of the two; whose the usual one is, only the other one tells.
+        let isRunning = isHeld("\(stateDirectory)/lock")
+        let usesOwn = isRunning ? isHeld("\(own)/lock") : isHeld("\(standard)/lock")
+        return "\(usesOwn ? own : standard)/keys.sock"
     }
 
     /// What lies there under the name and isn't such a folder is refused, not mended.

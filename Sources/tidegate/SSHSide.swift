@@ -37,11 +37,12 @@ struct SSHSide: Sendable {
             ?? DirectLauncher(
                 program: settings.program, configuration: settings.configurationPath,
                 record: isRoot && serve.ssh == .managed ? launchRecord(serve, logger: logger) : nil)
-        let ending = ConnectionEnding(keys: dependencies.keys, launcher: launcher, logger: logger)
         let lookup = KeyLookup(dependencies)
         let liveFolder = "\(settings.folder)/live"
         let journal = ConnectionJournal(
             database: database, identity: dependencies.identity, now: dependencies.now, logger: logger)
+        let ending = ConnectionEnding(
+            keys: dependencies.keys, launcher: launcher, liveFolder: liveFolder, journal: journal, logger: logger)
         let ownership = PortOwnership(loginUID: settings.loginUID)
         let file: AuthorizedKeysFile? =
             if case .file(let path) = settings.keySource {
@@ -79,10 +80,10 @@ struct SSHSide: Sendable {
         await file?.rewrite()
 
         // The launcher first, so that it is the last to be let go.
-        var services: [any Service] = inherited.map { [$0.client] } ?? []
+        var services: [any Service] = inherited.map { [LauncherWatch(client: $0.client, logger: logger)] } ?? []
         services += [
             journal,
-            ConnectionReaper(keys: dependencies.keys, launcher: launcher, liveFolder: liveFolder, journal: journal),
+            ConnectionReaper(keys: dependencies.keys, ending: ending),
         ]
         let hostKeys: [String]
         var acceptor: SSHAcceptor?
@@ -119,6 +120,10 @@ struct SSHSide: Sendable {
             let interval = min(.seconds(600), serve.leaseLifetime / 4)
             services.append(
                 PeriodicWork(name: "authorized_keys", interval: interval, logger: logger) { await file.rewrite() })
+            services.append(
+                PeriodicWork(name: "authorized_keys again", interval: .seconds(1), logger: logger) {
+                    await file.retry()
+                })
         }
         if let acceptor { services.append(acceptor) }
         return SSHSide(

@@ -54,7 +54,9 @@ struct Serve: AsyncParsableCommand {
             if printDropIn {
                 print(
                     try await SSHPreparation.settings(
-                        settings, folder: settings.stateDirectory, socket: nil, logger: logger
+                        settings, folder: settings.stateDirectory,
+                        socket: geteuid() == 0
+                            ? RuntimeFolder.helperSocket(stateDirectory: settings.stateDirectory) : nil, logger: logger
                     ).dropIn, terminator: "")
                 return
             }
@@ -77,11 +79,6 @@ struct Serve: AsyncParsableCommand {
             ).run()
         } catch let fault as StartFault {
             logger.critical("the gateway did not start", metadata: ["gate.reason": "\(fault.description)"])
-            throw ExitCode(1)
-        } catch is LauncherClient.Gone {
-            logger.critical(
-                "the process that starts sshd has ended, and the gateway with it; live ssh sessions go on",
-                metadata: ["gate.remedy": "start the gateway again: it adopts them"])
             throw ExitCode(1)
         }
     }

@@ -9,13 +9,8 @@ enum StoreOpening {
     static func open(_ settings: ServeSettings, now: Timestamp) async throws -> SQLiteDatabase {
         do {
             let migrations = try Migrator(Migration.all(for: .sqlite))
-            if access(settings.databasePath, F_OK) == 0 {
-                // Before the file is opened for writing: a refused start leaves a store as it found it.
-                _ = try SQLiteStoreFile(path: settings.databasePath).schema(migrations)
-            } else {
-                try requireNewcomer(settings)
-            }
-            let database = try SQLiteDatabase(path: settings.databasePath)
+            if access(settings.databasePath, F_OK) != 0, errno == ENOENT { try requireNewcomer(settings) }
+            let database = try SQLiteDatabase(path: settings.databasePath, migrations: migrations)
             try await migrations.migrate(database, now: now)
             return database
         } catch let error as StoreError {

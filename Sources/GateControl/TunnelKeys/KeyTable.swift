@@ -25,11 +25,52 @@ public final class KeyTable: Sendable {
         var startedAt: Timestamp
     }
 
+    /// Fleets register at once: what a machine's grants and processes are is looked up, never searched for.
     private struct State {
         var epoch: UInt64 = 0
-        var grants: [String: KeyGrant] = [:]
-        var live: [SSHProcess: Live] = [:]
-        var askers: [String: Set<SSHProcess>] = [:]
+        private(set) var grants: [String: KeyGrant] = [:]
+        private var grantsNaming = ReverseIndex<GrantName, String>()
+        private(set) var live: [SSHProcess: Live] = [:]
+        private var holders = ReverseIndex<GrantName, SSHProcess>()
+        var askers = ReverseIndex<String, SSHProcess>()
+
+        mutating func keep(_ grant: KeyGrant) {
+            drop(grant.fingerprint)
+            grants[grant.fingerprint] = grant
+            grantsNaming.insert(grant.fingerprint, under: grant.names + grant.awaited.map(GrantName.machine))
+        }
+
+        mutating func drop(_ fingerprint: String) {
+            guard let grant = grants.removeValue(forKey: fingerprint) else { return }
+            grantsNaming.remove(fingerprint, under: grant.names + grant.awaited.map(GrantName.machine))
+        }
+
+        mutating func dropAll() {
+            grants.removeAll(keepingCapacity: true)
+            grantsNaming.removeAll()
+        }
+
+        func fingerprints(naming names: [GrantName]) -> Set<String> { grantsNaming.members(of: names) }
+        func processes(holding names: [GrantName]) -> Set<SSHProcess> { holders.members(of: names) }
+
+        /// Puts `entry` in the place of what is known of the process; nil forgets it.
+        mutating func set(_ entry: Live?, for process: SSHProcess) {
+            if let old = live[process] {
+                holders.remove(process, under: old.grants.values.flatMap(\.names))
+                askers.remove(process, under: old.fingerprints)
+            }
+            live[process] = entry
+            if let entry {
+                holders.insert(process, under: entry.grants.values.flatMap(\.names))
+                askers.insert(process, under: entry.fingerprints)
+            }
+        }
+
+        mutating func hold(_ grant: KeyGrant, by process: SSHProcess?) {
+            guard let process, var entry = live[process] else { return }
+            entry.grants[grant.fingerprint] = grant
+            set(entry, for: process)
+        }
     }
 
     package enum Answer {
@@ -46,13 +87,14 @@ public final class KeyTable: Sendable {
     package func ask(_ fingerprint: String, by process: SSHProcess?, source: String, at now: Timestamp) -> Answer {
         state.withLock { state in
             if let process {
-                state.live[process, default: Live(source: source, startedAt: now)].fingerprints.insert(fingerprint)
-                state.askers[fingerprint, default: []].insert(process)
+                var entry = state.live[process] ?? Live(source: source, startedAt: now)
+                entry.fingerprints.insert(fingerprint)
+                state.set(entry, for: process)
             }
             guard let grant = state.grants[fingerprint], grant.loginUntil > now else {
                 return .miss(epoch: state.epoch)
             }
-            if let process { state.live[process]?.grants[fingerprint] = grant }
+            state.hold(grant, by: process)
             return .grant(grant)
         }
     }
@@ -61,9 +103,9 @@ public final class KeyTable: Sendable {
     package func fill(_ grant: KeyGrant, by process: SSHProcess?, epoch: UInt64) -> Bool {
         state.withLock { state in
             guard state.epoch == epoch else { return false }
-            if state.grants.count >= limit { state.grants.removeAll(keepingCapacity: true) }
-            state.grants[grant.fingerprint] = grant
-            if let process { state.live[process]?.grants[grant.fingerprint] = grant }
+            if state.grants.count >= limit { state.dropAll() }
+            state.keep(grant)
+            state.hold(grant, by: process)
             return true
         }
     }
@@ -71,47 +113,35 @@ public final class KeyTable: Sendable {
     /// The process asked for a key that isn't one: it holds nothing that could be revoked.
     package func forget(_ fingerprint: String, by process: SSHProcess) {
         state.withLock { state in
-            state.live[process]?.fingerprints.remove(fingerprint)
-            if state.live[process]?.fingerprints.isEmpty == true { state.live[process] = nil }
-            state.askers[fingerprint]?.remove(process)
-            if state.askers[fingerprint]?.isEmpty == true { state.askers[fingerprint] = nil }
+            guard var entry = state.live[process] else { return }
+            entry.fingerprints.remove(fingerprint)
+            state.set(entry.fingerprints.isEmpty ? nil : entry, for: process)
         }
     }
 
     /// sshd said which key logged in: what else the process asked for no longer binds it.
     public func loggedIn(_ process: SSHProcess, with fingerprint: String) {
         state.withLock { state in
-            guard var live = state.live[process], live.fingerprints.contains(fingerprint) else { return }
-            for other in live.fingerprints where other != fingerprint {
-                state.askers[other]?.remove(process)
-                if state.askers[other]?.isEmpty == true { state.askers[other] = nil }
-                live.grants[other] = nil
-            }
-            live.fingerprints = [fingerprint]
-            state.live[process] = live
+            guard var entry = state.live[process], entry.fingerprints.contains(fingerprint) else { return }
+            entry.grants = entry.grants.filter { $0.key == fingerprint }
+            entry.fingerprints = [fingerprint]
+            state.set(entry, for: process)
         }
     }
 
     /// A process of an earlier gateway that still runs and whose key still lives.
     public func adopt(_ process: SSHProcess, grant: KeyGrant, source: String, startedAt: Timestamp) {
         state.withLock { state in
-            var live = state.live[process] ?? Live(source: source, startedAt: startedAt)
-            live.fingerprints.insert(grant.fingerprint)
-            live.grants[grant.fingerprint] = grant
-            state.live[process] = live
-            state.askers[grant.fingerprint, default: []].insert(process)
+            var entry = state.live[process] ?? Live(source: source, startedAt: startedAt)
+            entry.fingerprints.insert(grant.fingerprint)
+            entry.grants[grant.fingerprint] = grant
+            state.set(entry, for: process)
         }
     }
 
     /// The process has ended.
     public func ended(_ process: SSHProcess) {
-        state.withLock { state in
-            guard let live = state.live.removeValue(forKey: process) else { return }
-            for fingerprint in live.fingerprints {
-                state.askers[fingerprint]?.remove(process)
-                if state.askers[fingerprint]?.isEmpty == true { state.askers[fingerprint] = nil }
-            }
-        }
+        state.withLock { $0.set(nil, for: process) }
     }
 
     /// Raises the epoch, drops these grants and those that name these machines, and returns the processes to end.
@@ -120,17 +150,15 @@ public final class KeyTable: Sendable {
     ) -> [SSHProcess] {
         state.withLock { state in
             state.epoch += 1
-            var doomed: Set<SSHProcess> = []
-            for fingerprint in fingerprints {
-                state.grants[fingerprint] = nil
-                doomed.formUnion(state.askers[fingerprint] ?? [])
+            var doomed = state.askers.members(of: fingerprints)
+            for fingerprint in fingerprints { state.drop(fingerprint) }
+            let names = machines.map(GrantName.machine) + agentKeys.map(GrantName.agentKey)
+            // Grants that only wait for such a machine name no port of it.
+            for fingerprint in state.fingerprints(naming: names)
+            where state.grants[fingerprint]?.names.contains(where: names.contains) == true {
+                state.drop(fingerprint)
             }
-            guard !machines.isEmpty || !agentKeys.isEmpty else { return Array(doomed) }
-            func names(_ grant: KeyGrant) -> Bool {
-                grant.machines.contains(where: machines.contains) || grant.agentKey.map(agentKeys.contains) == true
-            }
-            state.grants = state.grants.filter { !names($0.value) }
-            for (process, live) in state.live where live.grants.values.contains(where: names) { doomed.insert(process) }
+            doomed.formUnion(state.processes(holding: names))
             return Array(doomed)
         }
     }
@@ -139,10 +167,7 @@ public final class KeyTable: Sendable {
     package func refresh(machines: Set<ID<Machine>>) {
         state.withLock { state in
             state.epoch += 1
-            state.grants = state.grants.filter {
-                !$0.value.machines.contains(where: machines.contains)
-                    && $0.value.awaited.isDisjoint(with: machines)
-            }
+            for fingerprint in state.fingerprints(naming: machines.map(GrantName.machine)) { state.drop(fingerprint) }
         }
     }
 
@@ -150,7 +175,7 @@ public final class KeyTable: Sendable {
     package func dropAll() {
         state.withLock { state in
             state.epoch += 1
-            state.grants.removeAll(keepingCapacity: true)
+            state.dropAll()
         }
     }
 
@@ -161,9 +186,7 @@ public final class KeyTable: Sendable {
 
     /// The processes that asked for any of these keys.
     package func askers(of fingerprints: [String]) -> [SSHProcess] {
-        state.withLock { state in
-            Array(fingerprints.reduce(into: Set()) { $0.formUnion(state.askers[$1] ?? []) })
-        }
+        state.withLock { Array($0.askers.members(of: fingerprints)) }
     }
 
     public func contains(_ process: SSHProcess) -> Bool { state.withLock { $0.live[process] != nil } }
@@ -195,5 +218,17 @@ public final class KeyTable: Sendable {
             }
             return machines
         }
+    }
+}
+
+/// What ends a grant's connections when it is taken away.
+private enum GrantName: Hashable, Sendable {
+    case machine(ID<Machine>)
+    case agentKey(ID<AgentKey>)
+}
+
+extension KeyGrant {
+    fileprivate var names: [GrantName] {
+        machines.map(GrantName.machine) + (agentKey.map { [.agentKey($0)] } ?? [])
     }
 }
