@@ -144,7 +144,7 @@ class Comparison:
             self.managed.first_lease, self.managed.last_lease = first, last
 
     def _external(self):
-        """The text of an sshd that carries this gateway: its drop-in, as `--print-drop-in` has it, around a plain one."""
+        """The text of an sshd that carries this gateway: its drop-in around a plain one. Starts the gateway."""
         first = PrivateSSHD(self.folder / "plain")
         first.close()
         self.host_key = first.host_key
@@ -277,16 +277,16 @@ def verdicts(book, results):
                 word = "holds" if value <= BAR else "does NOT hold"
                 book.note(f"- {name}, {size:,} keys: at most {BAR} times the C command {word} ({value:.3f}; the same "
                           f"command on a second sshd: {ratio(times[AGAIN], times[BASE]):.3f}).")  # fmt: skip
-    sizes = list(results)
-    grown = {size: median(results[size][REMEMBERED]) / median(results[size][BASE]) for size in (sizes[0], sizes[-1])}
-    book.note(f"- From {sizes[0]:,} to {sizes[-1]:,} keys the ratio changes by {grown[sizes[-1]] / grown[sizes[0]]:.3f}.")
+    few, many = min(results), max(results)
+    grown = ratio(results[many][REMEMBERED], results[many][BASE]) / ratio(results[few][REMEMBERED], results[few][BASE])
+    book.note(f"- From {few:,} to {many:,} keys the ratio changes {grown:.3f} times.")
 
 
 def main():
     parser = report.arguments(__doc__, "Needs root, cc, and the installed helper (make setup-helper).")
     parser.add_argument("--rounds", type=int, help="logins of each kind at each size (40)")
     parser.add_argument("--sizes", help="stored keys, comma separated (10,10000,1000000)")
-    parser.add_argument("--file-rounds", type=int, default=10, help="at most that many logins with a large key file (10)")
+    parser.add_argument("--file-rounds", type=int, default=10, help="logins with a key file of over 10,000 lines (10)")
     options = parser.parse_args()
     if "root" in available_modes():
         parser.error(available_modes()["root"])
@@ -296,7 +296,7 @@ def main():
     same = run(["cmp", programs.INSTALLED_HELPER, programs.folder_of_binaries() / "tidegate-keys"]).returncode == 0
     book.note(
         f"Real logins, `ssh -W` to a listener behind the gateway that greets; each kind once a round, in random order, "
-        f"one after the other. Every kind but the managed one is the same sshd with the same configuration "
+        f"one at a time. Every kind but the managed one is the same sshd with the same configuration "
         f"(`--print-drop-in`) but for its three AuthorizedKeys lines. OpenSSH asks twice a login: for the key, and for "
         f"its signature. The helper is {programs.INSTALLED_HELPER}"
         + (", the one that was built." if same else ", NOT the one that was built: run make setup-helper.")

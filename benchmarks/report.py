@@ -25,7 +25,7 @@ median = statistics.median
 
 
 def percentile(values, percent):
-    """The smallest measured value that at least `percent` in a hundred do not exceed: never one that nobody measured."""
+    """The smallest measured value that at least `percent` in a hundred do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 

@@ -1,4 +1,4 @@
-"""Fills a stopped gateway's store with what it would have written itself, had all these machines and keys come by API."""
+"""Fills a stopped gateway's store with what it had written itself, had all these machines and keys come by API."""
 
 import base64
 import contextlib
