@@ -12,11 +12,9 @@ extension SQLiteDatabase {
     /// Reads the whole file beside everything else that goes on; what is wrong, or nil. For files that are too large to be
     /// read at the start (`wasRead`).
     public func quickCheck() async throws -> String? {
-        try await mapped {
-            try await self.pool.read { connection in
-                let findings = try String.fetchAll(connection, sql: "PRAGMA quick_check(1)")
-                return findings == ["ok"] ? nil : findings.first ?? "quick_check is silent"
-            }
+        try await read { transaction in
+            let finding = try transaction.rows("PRAGMA quick_check(1)").first?.text("quick_check")
+            return finding == "ok" ? nil : finding ?? "quick_check is silent"
         }
     }
 }

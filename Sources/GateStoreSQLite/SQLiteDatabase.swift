@@ -47,13 +47,23 @@ public final class SQLiteDatabase: MigratingDatabase {
         committer = GroupCommitter(pool: pool)
     }
 
+    /// Runs on the reader's own queue and gives the reader back there. The driver's own async `read` holds its reader until
+    /// the caller's task goes on, for which it needs a thread of the concurrency pool; when all of those wait in `readNow`
+    /// for a reader, neither side moves again.
     public func read<Value: Sendable>(_ body: @escaping @Sendable (any GateStore.Transaction) throws -> Value)
         async throws -> Value
     {
-        do {
-            return try await pool.read { connection in try body(SQLiteTransaction(connection: connection)) }
-        } catch let error as DatabaseError {
-            throw StoreError(mapping: error)
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
+            pool.asyncRead { connection in
+                continuation.resume(
+                    with: Result {
+                        do {
+                            return try body(SQLiteTransaction(connection: try connection.get()))
+                        } catch let error as DatabaseError {
+                            throw StoreError(mapping: error)
+                        }
+                    })
+            }
         }
     }
 

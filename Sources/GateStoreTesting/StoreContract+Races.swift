@@ -5,6 +5,7 @@ extension StoreContract {
         Rule("of 64 bodies at once, those that throw take no other with them", mixedBodies),
         Rule("of 16 conditional updates at once, one wins", oneWinner),
         Rule("of 16 equal inserts at once, one wins", oneInsert),
+        Rule("of 256 reads at once, waiting and blocking ones, each gets its answer", mixedReads),
         Rule("cancelling a caller loses neither its write nor its neighbours'", cancellation),
     ]
 
@@ -52,6 +53,22 @@ extension StoreContract {
             }
         }
         try expectEqual(winners, 1, "winners")
+    }
+
+    /// More than there are readers and threads: a read that holds one of either while it waits for the other never ends.
+    private static func mixedReads(_ database: any MigratingDatabase) async throws {
+        try await database.write { transaction in try transaction.insertItem("a") }
+        let read = try await withThrowingTaskGroup(of: Int.self) { tasks in
+            for index in 0..<256 {
+                tasks.addTask {
+                    index % 2 == 0
+                        ? try await database.read { transaction in try transaction.itemIDs().count }
+                        : try database.readNow { transaction in try transaction.itemIDs().count }
+                }
+            }
+            return try await tasks.reduce(0, +)
+        }
+        try expectEqual(read, 256, "items read")
     }
 
     private static func race(_ attempt: @escaping @Sendable (Int) async throws -> Bool) async throws -> Int {
