@@ -11,7 +11,7 @@ import tempfile
 import time
 
 import report
-from report import ROOT, factor, median, milliseconds, percentile, progress, ratio, ratio_interval, tail, tail_percent
+from report import ROOT, factor, median, milliseconds, percentile, progress, ratio, ratio_interval, tail_percent
 from seeding import Seeding
 
 import programs
@@ -24,6 +24,7 @@ from sshkeys import KeyPair, client_options, known_hosts_line
 BAR = 1.05
 BASE, AGAIN, REMEMBERED, READ = "C command", "C command, again", "tidegate-keys", "tidegate-keys, new key"
 FILE, MANAGED = "authorized_keys file", "managed, tidegate-keys"
+ORDER = (BASE, AGAIN, REMEMBERED, READ, MANAGED, FILE)
 MACHINES = 100
 
 
@@ -225,10 +226,9 @@ def run_times(trace, path):
 
 def compare(book, size, rounds, file_rounds, traced):
     with contextlib.closing(Comparison(size, rounds, file_rounds > 0)) as comparison:
-        names = list(comparison.commands)
+        names = [name for name in ORDER if name in comparison.commands]
         for name in names:
-            for _ in range(2):
-                comparison.login(name, 0)
+            comparison.login(name, rounds)
         times = {name: [] for name in names}
         ends = {name: [] for name in names}
         chance = random.Random(size)
@@ -249,11 +249,11 @@ def compare(book, size, rounds, file_rounds, traced):
             values, base = times[name], times[BASE]
             low, high = ratio_interval(values, base)
             rows.append([name, len(values), milliseconds(median(values)), milliseconds(percentile(values, 25)),
-                         milliseconds(percentile(values, 75)), milliseconds(tail(values)), factor(ratio(values, base)),
-                         f"{low:.3f} to {high:.3f}"])  # fmt: skip
+                         milliseconds(percentile(values, 75)), milliseconds(percentile(values, tail_percent(rounds))),
+                         factor(ratio(values, base)), f"{low:.3f} to {high:.3f}"])  # fmt: skip
         book.table(f"{size:,} keys: login, to the first byte through the gateway",
                    ["keys come from", "logins", "median", "quartile 1", "quartile 3", f"p{tail_percent(rounds)}",
-                    "ratio", "95% of redraws"], sorted(rows, key=lambda row: names.index(row[0])))  # fmt: skip
+                    "ratio", "95% of redraws"], rows)  # fmt: skip
         if traced and shutil.which("strace"):
             helpers = comparison.helper_times(traced)
             book.keep(f"{size} keys: seconds from exec to exit of the command", helpers)
@@ -266,7 +266,7 @@ def compare(book, size, rounds, file_rounds, traced):
 
 def verdicts(book, results):
     rows = []
-    for name in (REMEMBERED, READ, MANAGED, FILE, AGAIN):
+    for name in ORDER[1:]:
         measured = {size: ratio(times[name], times[BASE]) for size, times in results.items() if times.get(name)}
         rows.append([name, *[factor(measured[size]) if size in measured else None for size in results]])
     book.table("Ratio to the C command, by stored keys", ["keys come from", *[f"{size:,}" for size in results]], rows)
@@ -290,8 +290,8 @@ def main():
     options = parser.parse_args()
     if "root" in available_modes():
         parser.error(available_modes()["root"])
-    rounds = options.rounds or (3 if options.quick else 40)
-    sizes = [int(text) for text in (options.sizes or ("10,1000" if options.quick else "10,10000,1000000")).split(",")]
+    rounds = options.rounds or (2 if options.quick else 40)
+    sizes = [int(text) for text in (options.sizes or ("10,500" if options.quick else "10,10000,1000000")).split(",")]
     book = report.Report("Login: who tells sshd the key", options)
     same = run(["cmp", programs.INSTALLED_HELPER, programs.folder_of_binaries() / "tidegate-keys"]).returncode == 0
     book.note(
@@ -304,7 +304,7 @@ def main():
     results = {}
     for size in sizes:
         file_rounds = rounds if size <= 10_000 else min(rounds, options.file_rounds)
-        results[size] = compare(book, size, rounds, file_rounds, 3 if options.quick else 20)
+        results[size] = compare(book, size, rounds, file_rounds, 1 if options.quick else 20)
     verdicts(book, results)
     book.finish()
 

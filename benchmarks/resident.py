@@ -21,7 +21,7 @@ def memory(*pids):
     return sums
 
 
-def settled(*pids, quiet=3.0, deadline=90):
+def settled(*pids, quiet=3.0, deadline=120):
     """`memory` once its own pages have not changed by more than a hundredth for `quiet` seconds."""
     last, since = memory(*pids)["Private_Dirty"], time.monotonic()
 
