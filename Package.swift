@@ -45,6 +45,7 @@ let package = Package(
             resources: [
                 .embedInCode("Migrations/0001-initial.sqlite.sql"),
                 .embedInCode("Migrations/0002-shared-key-agents.sqlite.sql"),
+                .embedInCode("Migrations/0003-tunnel-key-owner.sqlite.sql"),
             ],
             swiftSettings: strict),
         .target(
@@ -159,6 +160,8 @@ let package = Package(
             name: "tidegate-keys",
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [.unsafeFlags(["-static-executable"])]),
+        // The benchmarks' own client and trivial server: the C library alone, so that it costs less than what it measures.
+        .executableTarget(name: "tidegate-load", path: "benchmarks/load", swiftSettings: strict),
         .target(
             name: "GateTesting",
             dependencies: [

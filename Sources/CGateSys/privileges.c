@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "CGateSys.h"
 
+#include <malloc.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +16,10 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+void gate_trim_memory(void) {
+    malloc_trim(0);
+}
 
 int gate_harden_process(void) {
     struct rlimit none = {0, 0};

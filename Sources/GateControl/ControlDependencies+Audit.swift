@@ -7,7 +7,7 @@ extension ControlDependencies {
         outcome: AuditEvent.Outcome = .success, at now: Timestamp, details: [(name: String, value: String)] = []
     ) -> AuditEvent {
         AuditEvent(
-            id: .random(), tenant: caller.tenant, gateway: identity.gateway, at: now, action: action,
+            id: .ordered(at: now), tenant: caller.tenant, gateway: identity.gateway, at: now, action: action,
             severity: severity, outcome: outcome, actor: caller.principal.text, credential: caller.credential,
             source: caller.source, subject: subject, details: details)
     }
@@ -19,7 +19,8 @@ extension ControlDependencies {
         details: [(name: String, value: String)] = []
     ) -> AuditEvent {
         AuditEvent(
-            id: .random(), tenant: tenant ?? identity.tenant, gateway: identity.gateway, at: now, action: action,
+            id: .ordered(at: now), tenant: tenant ?? identity.tenant, gateway: identity.gateway, at: now,
+            action: action,
             severity: severity, outcome: outcome, actor: "gateway", source: source, subject: subject, details: details)
     }
 

@@ -11,6 +11,8 @@ extension Migration {
                 Migration(number: 1, name: "initial", embedded: PackageResources._001_initial_sqlite_sql),
                 Migration(
                     number: 2, name: "shared-key-agents", embedded: PackageResources._002_shared_key_agents_sqlite_sql),
+                Migration(
+                    number: 3, name: "tunnel-key-owner", embedded: PackageResources._003_tunnel_key_owner_sqlite_sql),
             ]
         case .postgresql:
             throw .engine(code: "there are no migrations for PostgreSQL yet")

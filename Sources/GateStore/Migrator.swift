@@ -20,6 +20,11 @@ public struct Migrator: Sendable {
     @discardableResult
     public func migrate(_ database: any MigratingDatabase, now: Timestamp) async throws -> [Int] {
         let steps = migrations
+        // Most starts find nothing to do, and each transaction of the schema's ends with a look at every foreign key.
+        let known = try? await database.read { transaction in
+            try transaction.checkAppliedMigrations(against: steps)
+        }
+        if known == steps.count { return [] }
         try await database.migrate { transaction in
             try transaction.createMigrationTable()
             try transaction.checkAppliedMigrations(against: steps)

@@ -209,6 +209,9 @@ CREATE UNIQUE INDEX tunnel_key_fingerprint ON tunnel_key (fingerprint) WHERE rev
 
 CREATE INDEX tunnel_key_machine ON tunnel_key (machine_id) WHERE revoked_at IS NULL;
 
+CREATE INDEX tunnel_key_owner ON tunnel_key (tenant_id, user_id, connection_until)
+    WHERE revoked_at IS NULL AND purpose = 'jump';
+
 CREATE INDEX tunnel_key_superseded ON tunnel_key (fingerprint, revoked_at) WHERE issue IS NOT NULL;
 
 CREATE TABLE tunnel_key_reach (

@@ -7,6 +7,7 @@ import GateWire
 import Glibc
 import Logging
 import ServiceLifecycle
+import Synchronization
 
 /// Copies committed audit events to `audit/audit.jsonl`, a JSON object a line, oldest first. The file follows the store: a
 /// line is there only when its fact is.
@@ -21,31 +22,36 @@ struct AuditLogFile: Service {
     private var path: String { "\(folder)/audit.jsonl" }
 
     func run() async throws {
+        // Not known yet what the file has: a gateway before this one may have died between writing and marking.
+        let isSure = Mutex(false)
         try? await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                await step()
+                let wasSure = isSure.withLock { $0 }
+                let succeeded = await step(looks: !wasSure)
+                isSure.withLock { $0 = succeeded }
                 try await Task.sleep(for: .milliseconds(500))
             }
         }
-        await step()
+        _ = await step(looks: true)
     }
 
-    /// One pass; a failure is logged and tried again, nothing is lost by it.
-    private func step() async {
+    /// One pass; a failure is logged and tried again, nothing is lost by it. With `looks`, events that are in the file
+    /// already are left out. Returns whether all that was written is marked.
+    private func step(looks: Bool) async -> Bool {
         do {
             while true {
                 let events = try await audit.unexported(limit: 500)
-                guard !events.isEmpty else { return }
-                // A crash between writing and marking would repeat lines: those already there are left out.
-                let present = lastIdentifiers()
+                guard !events.isEmpty else { return true }
+                let present = looks ? lastIdentifiers() : []
                 let fresh = events.filter { !present.contains($0.event.id.text) }
                 try append(fresh.map { AuditEventBody($0) })
                 try await audit.markExported(events.map(\.event.id))
             }
         } catch is CancellationError {
-            return
+            return false
         } catch {
             logger.warning("the audit log could not be written; it is tried again", metadata: ["error": "\(error)"])
+            return false
         }
     }
 

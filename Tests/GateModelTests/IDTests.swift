@@ -37,4 +37,18 @@ import Testing
     func `what is not a UUID in its canonical form is refused`(text: String) {
         #expect(ID<Machine>(text) == nil)
     }
+
+    @Test func `ordered ids sort by their time to the microsecond and are version 7`() {
+        let start: Int64 = 1_772_366_400_000_000
+        let ids = [0, 1, 999, 1_000, 1_001, 86_400_000_000].map { offset in
+            ID<Machine>.ordered(at: Timestamp(microseconds: start + offset)).text
+        }
+        #expect(ids == ids.sorted() && Set(ids).count == ids.count)
+        for id in ids {
+            #expect(ID<Machine>(id)?.text == id)
+            #expect(Array(id)[14] == "7" && "89ab".contains(Array(id)[19]))
+        }
+        // The first 48 bits are the milliseconds.
+        #expect(Int64(ids[0].filter { $0 != "-" }.prefix(12), radix: 16) == start / 1_000)
+    }
 }

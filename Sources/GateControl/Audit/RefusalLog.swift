@@ -59,7 +59,7 @@ public final class RefusalLog: Sendable {
                 for (subject, count) in counts {
                     try tx.appendAudit(
                         AuditEvent(
-                            id: .random(), tenant: identity.tenant, gateway: identity.gateway, at: now,
+                            id: .ordered(at: now), tenant: identity.tenant, gateway: identity.gateway, at: now,
                             action: "access.refused", severity: .warning, outcome: .refused, actor: "stranger",
                             credential: subject.credential, source: subject.source, subject: subject.kind,
                             details: [("reason", subject.reason), ("count", String(count))]))
@@ -67,7 +67,7 @@ public final class RefusalLog: Sendable {
                 if dropped > 0 {
                     try tx.appendAudit(
                         AuditEvent(
-                            id: .random(), tenant: identity.tenant, gateway: identity.gateway, at: now,
+                            id: .ordered(at: now), tenant: identity.tenant, gateway: identity.gateway, at: now,
                             action: "access.refusals-dropped", severity: .warning, outcome: .refused,
                             actor: "stranger", subject: "many", details: [("count", String(dropped))]))
                 }

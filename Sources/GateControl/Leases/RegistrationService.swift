@@ -184,7 +184,7 @@ public struct RegistrationService: Sendable {
         if !isSame {
             try tx.insertTunnelKey(
                 TunnelKey(
-                    id: .random(), tenant: tenant, purpose: .reverse, fingerprint: report.publicKey.fingerprint,
+                    id: .ordered(at: now), tenant: tenant, purpose: .reverse, fingerprint: report.publicKey.fingerprint,
                     publicKey: report.publicKey.line, machine: id, agentKey: agentKey, createdAt: now,
                     loginUntil: now + Self.keyLifetime, connectionUntil: now + Self.keyLifetime), reach: [])
         }

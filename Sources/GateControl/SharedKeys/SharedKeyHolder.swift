@@ -32,7 +32,7 @@ extension ControlDependencies {
         severity: AuditEvent.Severity = .info, at now: Timestamp, details: [(name: String, value: String)] = []
     ) -> AuditEvent {
         AuditEvent(
-            id: .random(), tenant: identity.tenant, gateway: identity.gateway, at: now, action: action,
+            id: .ordered(at: now), tenant: identity.tenant, gateway: identity.gateway, at: now, action: action,
             severity: severity, actor: "shared-key", credential: "shared-key:\(holder.number)", source: source,
             subject: "machine:\(machine)", details: details)
     }

@@ -165,7 +165,7 @@ public struct SharedKeyImport: Sendable {
                 port: entry.port, generation: 0, createdAt: now, expiresAt: entry.leaseUntil))
         try tx.insertTunnelKey(
             TunnelKey(
-                id: .random(), tenant: tenant, purpose: .reverse, fingerprint: entry.publicKey.fingerprint,
+                id: .ordered(at: now), tenant: tenant, purpose: .reverse, fingerprint: entry.publicKey.fingerprint,
                 publicKey: entry.publicKey.line, machine: id, issue: 0, createdAt: now,
                 loginUntil: now + SharedKeyService.keyLifetime, connectionUntil: now + SharedKeyService.keyLifetime),
             reach: [])

@@ -161,7 +161,7 @@ public struct SharedKeyService: Sendable {
         }
         try tx.insertTunnelKey(
             TunnelKey(
-                id: .random(), tenant: tenant, purpose: .reverse, fingerprint: publicKey.fingerprint,
+                id: .ordered(at: now), tenant: tenant, purpose: .reverse, fingerprint: publicKey.fingerprint,
                 publicKey: publicKey.line, machine: machine, issue: generation, createdAt: now,
                 loginUntil: now + Self.keyLifetime, connectionUntil: now + Self.keyLifetime), reach: [])
         try tx.appendAudit(

@@ -57,7 +57,7 @@ public struct TunnelKeyService: Sendable {
                 throw ControlError.limitReached("One owner may hold \(Self.limit) keys; revoke some first.")
             }
             let key = TunnelKey(
-                id: .random(), tenant: caller.tenant, purpose: .jump, fingerprint: publicKey.fingerprint,
+                id: .ordered(at: now), tenant: caller.tenant, purpose: .jump, fingerprint: publicKey.fingerprint,
                 publicKey: publicKey.line, label: label.rawValue, user: owner, createdAt: now, loginUntil: now + login,
                 connectionUntil: now + connection)
             try tx.insertTunnelKey(key, reach: machines.map(\.id))
