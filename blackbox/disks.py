@@ -1,10 +1,14 @@
-"""A file system of a few megabytes that a test may fill."""
+"""A file system of a few megabytes that a test may fill, and a gateway that lives on one."""
 
 import contextlib
+import json
 import os
 import pathlib
 
 from commands import run
+from gateway import Gateway
+from tunnels import new_name
+from waiting import wait_until
 
 
 class SmallDisk:
@@ -46,3 +50,76 @@ class SmallDisk:
 
     def __exit__(self, *_):
         self.close()
+
+
+class SmallSite:
+    """A gateway whose state directory is a small disk."""
+
+    def __init__(self, mode, size, **environment):
+        self.gateway = Gateway(mode, start=False, environment=environment, leases=1000)
+        self.disk = None
+        try:
+            self.gateway.state.mkdir(mode=0o700)
+            if self.gateway.account:
+                os.chown(self.gateway.state, self.gateway.account.pw_uid, self.gateway.account.pw_gid)
+            self.disk = SmallDisk(self.gateway.state, size)
+            self.gateway.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        # The folder is removed only when the disk is no longer mounted there.
+        try:
+            self.gateway.stop()
+        finally:
+            if self.disk:
+                self.disk.close()
+            self.gateway.close()
+
+    def add_machine(self, name=None):
+        return self.gateway.call("POST", "/api/v1/machines", {"name": name or new_name("more")})
+
+    def fill(self):
+        """Full, also the room that the log of the store had left."""
+        wait_until(self._fuller, 30, "a change refused", every=0)
+
+    def _fuller(self):
+        self.disk.fill()
+        return self.add_machine().status == 503
+
+    def healed(self):
+        """Room again, and without a restart changes are taken again."""
+        self.disk.free()
+        wait_until(lambda: self.add_machine().status == 201, 15, lambda: f"changes again:\n{self.gateway.log_end}")
+
+    def trail(self):
+        """The audit trail by the API, which reads the store."""
+        path, rows = "/api/v1/audit/events?limit=500", []
+        while True:
+            answer = self.gateway.call("GET", path)
+            assert answer.status == 200, answer
+            rows += answer.body
+            link = answer.headers.get("link", "")
+            if 'rel="next"' not in link:
+                return {row["id"]: row for row in rows}
+            path = link.partition("<")[2].partition(">")[0].replace(self.gateway.api.url, "")
+
+    def exported(self):
+        """The same by the exported file: every line whole."""
+        path = self.gateway.state / "audit" / "audit.jsonl"
+        wait_until(lambda: path.read_text().endswith("\n"), 5, lambda: f"a whole last line: {path.read_text()[-200:]!r}")
+        return [json.loads(line)["id"] for line in path.read_text().splitlines()]
+
+    def check_trail(self):
+        """The file holds what the store holds, each event once."""
+        events = set(self.trail())
+        wait_until(lambda: events <= set(self.exported()), 15, "the audit trail written out", every=0.2)
+        lines = self.exported()
+        assert len(lines) == len(set(lines)), "an event is there twice"
+        assert set(lines) <= set(self.trail()), "an event that never was"
+
+    def resident(self):
+        """Memory of the gateway in MiB."""
+        status = pathlib.Path(f"/proc/{self.gateway.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024

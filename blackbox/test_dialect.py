@@ -1,70 +1,17 @@
-"""The unmodified ssh-tunnel-gateway agent at our gateway, and each fault of its own server that ours does not have."""
+"""The unmodified ssh-tunnel-gateway agent at our gateway, and every answer of its wire."""
 
-import concurrent.futures
-import http.client
-import json
 import os
 import signal
 import socket
-import time
 
 import pytest
-from api import API
-from commands import alive, run
-from foreign import API_KEY, ForeignAgent, HandedKey, greets
-from gateway import Gateway, default_mode
-from networks import listening
+from dialect import OTHER_KEY, ask, audited, heartbeat, opens, own, register, shared  # noqa: F401
+from foreign import API_KEY, ForeignAgent, HandedKey
+from gateway import Gateway, available_modes, default_mode
 from sshkeys import KeyPair
+from test_external_sshd import SystemSSHD, external
 from tunnels import new_name
-from waiting import stays, wait_until
-
-OTHER_KEY = "a-key-of-another-fleet"
-KEYS = {"API_KEYS": f"{API_KEY}, {OTHER_KEY}"}
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """A gateway with two shared keys."""
-    with Gateway(default_mode(), environment=KEYS) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def own():
-    """A gateway with one shared key, for a test that stops it."""
-    with Gateway(default_mode(), environment={"API_KEY": API_KEY}) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def handed(shared):
-    """Registers and opens; everything is closed afterwards."""
-    made = []
-
-    def make(agent_id=None, api_key=API_KEY):
-        made.append(HandedKey(shared, agent_id or new_name("handed"), api_key))
-        return made[-1]
-
-    yield make
-    for key in made:
-        key.close()
-
-
-def ask(gateway, body=None, key=API_KEY, **options):
-    headers = options.pop("headers", {}) | ({"X-API-Key": key} if key is not None else {})
-    return gateway.api.call("POST", "/", body, headers=headers, **options)
-
-
-def register(gateway, agent_id, key=API_KEY, **options):
-    return ask(gateway, {"action": "register", "agent_id": agent_id}, key, **options)
-
-
-def heartbeat(gateway, agent_id, key=API_KEY):
-    return ask(gateway, {"action": "heartbeat", "agent_id": agent_id}, key)
-
-
-def audited(gateway, action):
-    return [e for e in gateway.ok("GET", "/api/v1/audit/events?limit=500") if e["action"] == action]
+from waiting import wait_until
 
 
 # --- the wire ---
@@ -236,219 +183,48 @@ def test_over_ssh(shared):
         assert reverse, "the tunnel runs under the agent's own confined key"
 
 
-# --- faults of the other server that this one does not have, by their number ---
+# --- where other ways to start sshd make a difference ---
 
 
-def test_fault_1_a_handed_key_runs_no_command(handed):
-    key = handed()
-    assert key.logs_in()
-    for options, word in ((("-T",), "id"), (("-tt",), "id"), (("-T", "-s"), "sftp")):
-        done = run([*key.command(*options), word])
-        assert done.returncode != 0 and "uid=" not in done.stdout
-    assert run(key.command("-W", "127.0.0.1:22")).returncode != 0
-    assert run(key.command("-W", f"127.0.0.1:{key.gateway.port}")).returncode != 0
-
-
-def test_fault_2_no_unix_socket_is_forwarded(handed, tmp_path):
-    key = handed()
-    path = f"/tmp/{new_name('socket')}"
-    done = run(key.command("-N", "-o", "ExitOnForwardFailure=yes", "-R", f"{path}:127.0.0.1:9"))
-    assert done.returncode != 0 and not os.path.exists(path)
-
-
-def test_fault_3_an_agent_id_belongs_to_its_first_key(shared):
-    agent = new_name("mine")
-    port = register(shared, agent).body["port_b"]
-    for answer in (register(shared, agent, OTHER_KEY), heartbeat(shared, agent, OTHER_KEY)):
-        assert answer.status == 403 and "another API key" in answer.body["detail"]
-    assert register(shared, agent).body["port_b"] == port
-
-
-def test_fault_3_a_robbed_agent_comes_back_by_itself(shared, handed):
-    with ForeignAgent(shared, HEARTBEAT_INTERVAL_SECONDS="2") as agent:
-        port = agent.wait_reachable().port
-        thief = handed(agent.agent_id)
-        assert thief.port == port
-        thief.open()
-        wait_until(lambda: "heartbeat got unknown agent" in agent.log, 40, lambda: agent.log)
-        agent.wait_reachable(40)
-        assert agent.port == port
-        wait_until(lambda: thief.ssh.poll() is not None, 15, "the thief's connection ended")
-        assert audited(shared, "tunnel-key.superseded")
-
-
-def test_fault_3_an_enrolled_machine_is_never_taken(shared):
-    name = new_name("native")
-    token = shared.ok("POST", "/api/v1/machines", {"name": name})["enrolment"]["token"]
-    for _ in range(2):
-        answer = register(shared, name)
-        assert answer.status == 409 and "enrolled" in answer.body["detail"], answer
-        shared.call("POST", "/api/v1/agent/enrol", {"public_key": KeyPair(shared.home).line}, token=token)
-    machine = shared.ok("GET", f"/api/v1/machines/{name}")
-    assert register(shared, machine["id"]).status == 409
-
-
-def test_fault_5_nobody_is_killed_for_a_port(own):
-    agent = new_name("busy")
-    port = register(own, agent).body["port_b"]
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
-        if own.account is None or own.account.pw_uid != os.geteuid():
-            assert register(own, agent).body["port_b"] != port
-        assert listening(port)
-
-
-def test_fault_6_strangers_are_refused_before_their_body_is_read(shared):
-    for key, status in ((None, 401), ("wrong", 403)):
-        connection = http.client.HTTPConnection(shared.address, shared.port, timeout=10)
-        connection.putrequest("POST", "/")
-        connection.putheader("Content-Type", "application/json")
-        connection.putheader("Content-Length", str(200 << 20))
-        if key:
-            connection.putheader("X-API-Key", key)
-        connection.endheaders()
-        # Not a byte of the body was sent.
-        assert connection.getresponse().status == status
-        connection.close()
-
-
-def test_fault_6_bodies_are_bounded(shared):
-    assert ask(shared, raw=b" " * (1 << 20)).status == 413
-
-
-def test_fault_6_guessing_is_slowed_down(own):
-    answers = [register(own, "x", f"guess-{number}").status for number in range(60)]
-    assert 429 in answers and answers[0] == 403
-
-
-def test_fault_7_leases_are_bound_to_loopback(shared, handed):
-    key = handed().open()
-    bound = run(["ss", "-Htln", f"sport = :{key.port}"], check=True).stdout
-    assert f"127.0.0.1:{key.port}" in bound and "0.0.0.0" not in bound.split()[3]
-
-
-def test_fault_8_the_port_stays_after_an_unclean_drop(shared, handed):
-    """The old connection still holds the port; it ends when the newer key logs in."""
-    agent = new_name("unclean")
-    first = handed(agent).open()
-    os.kill(first.ssh.pid, signal.SIGSTOP)
-    try:
-        second = handed(agent)
-        assert second.port == first.port
-        wait_until(lambda: _opens(second), 30, "the newer key has the port")
-    finally:
-        os.kill(first.ssh.pid, signal.SIGCONT)
-    wait_until(lambda: first.ssh.poll() is not None, 15, "the older connection ended")
-    assert not first.logs_in() and second.logs_in()
-
-
-def _opens(key):
-    """The agent's own retry: false when the port was still held."""
-    try:
-        return key.open()
-    except AssertionError:
-        return None
-
-
-def test_fault_9_kill_9_loses_nothing_that_was_answered(own, chance):
-    ports = {}
-    for _ in range(4):
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            running = [pool.submit(_registered, own, new_name("crash")) for _ in range(60)]
-            time.sleep(chance.uniform(0.02, 0.2))
-            own.kill()
-            for done in running:
-                if result := done.result():
-                    ports[result[0]] = result[1]
-        own.start()
-    assert ports and len(set(ports.values())) == len(ports), "no port is leased twice"
-    for agent, port in ports.items():
-        assert heartbeat(own, agent).status == 200
-        assert register(own, agent).body["port_b"] == port
-
-
-def _registered(gateway, agent):
-    try:
-        answer = register(gateway, agent, deadline=5)
-    except (OSError, http.client.HTTPException):
-        return None
-    return (agent, answer.body["port_b"]) if answer.status == 200 else None
-
-
-def test_fault_11_logins_go_on_while_others_register(shared, handed):
-    key = handed()
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        stop = []
-
-        def storm(agent):
-            while not stop:
-                register(shared, agent)
-
-        storms = [pool.submit(storm, new_name("storm")) for _ in range(3)]
+@pytest.mark.skipif("root" in available_modes(), reason="needs root and the installed helper")
+def test_the_systems_sshd_lets_a_handed_key_in_until_a_newer_one_has_logged_in():
+    """Nobody tells of a login there, so that the question of the newer key counts as one."""
+    with Gateway("root", environment={"API_KEY": API_KEY}, start=False) as gateway:
+        system = SystemSSHD(gateway).start()
+        keys = []
         try:
-            assert all(key.logs_in() for _ in range(12))
+            external(gateway, system).start()
+            keys = [HandedKey(gateway, new_name("external"))]
+            keys[0].open()
+            keys.append(HandedKey(gateway, keys[0].answer["agent_id"]))
+            assert keys[1].port == keys[0].port and keys[0].ssh.poll() is None
+            assert keys[0].logs_in(), "good until the newer one is used"
+            wait_until(lambda: opens(keys[1]), 30, "the newer key has the port")
+            wait_until(lambda: keys[0].ssh.poll() is not None, 15, "the older connection ended")
+            assert not keys[0].logs_in() and keys[1].logs_in()
+            assert audited(gateway, "tunnel-key.superseded")
+            wait_until(lambda: heartbeat(gateway, keys[0].answer["agent_id"]).status == 404, 10, "told to register again")
         finally:
-            stop.append(True)
-        for each in storms:
-            each.result()
+            for key in keys:
+                key.close()
+            system.close()
 
 
-def test_fault_13_every_key_of_parallel_registers_works_until_a_newer_one_logged_in(shared, handed):
-    agent = new_name("parallel")
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        keys = list(pool.map(lambda _: handed(agent), range(16)))
-    assert len({key.port for key in keys}) == 1
-    assert len({key.answer["public_key"] for key in keys}) == 16
-    fingerprints = {row["public_key"]: row["fingerprint"] for row in shared.ok("GET", "/api/v1/tunnel-keys?limit=1000")}
-    generations = {
-        event["details"]["fingerprint"]: int(event["details"]["generation"])
-        for event in audited(shared, "machine.registered")
-    }
-    by_age = sorted(keys, key=lambda key: generations[fingerprints[key.answer["public_key"]]])
-    for key in by_age[::5]:
-        assert key.logs_in(), "in their order all of them are good"
-    newest = by_age[-1]
-    assert newest.logs_in()
-    wait_until(lambda: not by_age[0].logs_in(), 15, "the older ones are revoked")
-    assert newest.logs_in()
-
-
-def test_fault_14_an_orphaned_ssh_does_not_keep_the_port(shared):
-    with ForeignAgent(shared) as agent:
-        port = agent.wait_reachable().port
-        orphans = agent.ssh_children()
-        agent.process.send_signal(signal.SIGTERM)
-        agent.process.wait(10)
-        assert any(alive(pid) for pid in orphans), "the agent leaves its ssh behind"
-        agent.start()
-        wait_until(lambda: agent.log.count("registering:") == 2, 20, lambda: agent.log)
-        wait_until(lambda: not any(alive(pid) for pid in orphans), 30, "the orphan's connection ended")
-        agent.wait_reachable()
-        assert agent.port == port
-
-
-def test_fault_15_agents_are_listed_and_revoked(shared, handed):
-    key = handed().open()
-    agent = key.answer["agent_id"]
-    assert agent in [machine["agent_id"] for machine in shared.ok("GET", "/api/v1/machines?limit=1000")]
-    shared.ok("DELETE", f"/api/v1/machines/{agent}")
-    assert key.ssh.wait(10) is not None
-    assert not key.logs_in()
-    assert heartbeat(shared, agent).status == 404
-
-
-def test_fault_16_the_connect_hint_has_the_port_of_sshd(shared):
-    with ForeignAgent(shared) as agent:
-        agent.wait_reachable()
-        assert f"@127.0.0.1:{shared.ssh_port} " in agent.session["connect_hint"]
-
-
-def test_fault_17_a_herd_is_served_at_once(own, figures):
-    agents = [new_name("herd") for _ in range(100)]
-    start = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(32) as pool:
-        statuses = list(pool.map(lambda agent: register(own, agent).status, agents))
-    assert statuses == [200] * len(agents)
-    assert time.monotonic() - start < 10
+def test_without_a_helper_a_robbed_agent_comes_back_when_it_is_started_again():
+    """Nobody asks the gateway about a dead key there: it can neither refuse slowly nor tell the agent at its heartbeat."""
+    with Gateway("user-plain", environment={"API_KEY": API_KEY}) as gateway:
+        with ForeignAgent(gateway, HEARTBEAT_INTERVAL_SECONDS="1") as agent:
+            port = agent.wait_reachable().port
+            thief = HandedKey(gateway, agent.agent_id)
+            try:
+                assert thief.port == port
+                thief.open()
+                wait_until(lambda: "Permission denied" in agent.log, 20, lambda: agent.log)
+                assert heartbeat(gateway, agent.agent_id).status == 200
+                agent.stop()
+                agent.start()
+                wait_until(lambda: thief.ssh.poll() is not None, 30, "the thief's connection ended")
+                agent.wait_reachable()
+                assert agent.port == port and not thief.logs_in()
+            finally:
+                thief.close()

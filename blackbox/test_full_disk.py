@@ -2,16 +2,13 @@
 
 import concurrent.futures
 import http.client
-import json
-import os
-import pathlib
 
 import programs
 import pytest
 from changes import Supplies
 from commands import run
-from disks import SmallDisk
-from gateway import Gateway, available_modes
+from disks import SmallSite
+from gateway import available_modes
 from networks import Canary
 from tunnels import Jump, Tunnel, new_name
 from waiting import wait_until
@@ -19,84 +16,14 @@ from waiting import wait_until
 pytestmark = pytest.mark.skipif(not programs.is_root(), reason="mounting a small disk needs root")
 
 SHARED_KEY = "a-shared-key"
-SIZE = 12
-
-
-class SmallSite:
-    """A gateway whose state directory is a small disk."""
-
-    def __init__(self, mode, size=SIZE):
-        self.gateway = Gateway(mode, start=False, environment={"API_KEY": SHARED_KEY}, leases=1000)
-        self.disk = None
-        try:
-            self.gateway.state.mkdir(mode=0o700)
-            if self.gateway.account:
-                os.chown(self.gateway.state, self.gateway.account.pw_uid, self.gateway.account.pw_gid)
-            self.disk = SmallDisk(self.gateway.state, size)
-            self.gateway.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self):
-        # The folder is removed only when the disk is no longer mounted there.
-        self.gateway.stop()
-        if self.disk:
-            self.disk.close()
-        self.gateway.close()
-
-    def add_machine(self, name=None):
-        return self.gateway.call("POST", "/api/v1/machines", {"name": name or new_name("more")})
-
-    def fill(self):
-        """Full, also the room that the log of the store had left."""
-        wait_until(self._fuller, 30, "a change refused", every=0)
-
-    def _fuller(self):
-        self.disk.fill()
-        return self.add_machine().status == 503
-
-    def healed(self):
-        """Room again, and without a restart changes are taken again."""
-        self.disk.free()
-        wait_until(lambda: self.add_machine().status == 201, 15, lambda: f"changes again:\n{self.gateway.log_end}")
-
-    def trail(self):
-        """The audit trail by the API, which reads the store."""
-        path, rows = "/api/v1/audit/events?limit=500", []
-        while True:
-            answer = self.gateway.call("GET", path)
-            assert answer.status == 200, answer
-            rows += answer.body
-            link = answer.headers.get("link", "")
-            if 'rel="next"' not in link:
-                return {row["id"]: row for row in rows}
-            path = link.partition("<")[2].partition(">")[0].replace(self.gateway.api.url, "")
-
-    def exported(self):
-        """The same by the exported file: every line whole."""
-        text = (self.gateway.state / "audit" / "audit.jsonl").read_text()
-        assert text.endswith("\n"), f"a torn last line: {text[-200:]!r}"
-        return [json.loads(line)["id"] for line in text.splitlines()]
-
-    def check_trail(self):
-        """The file holds what the store holds, each event once."""
-        wait_until(lambda: set(self.exported()) >= set(self.trail()), 15, "the audit trail written out")
-        lines = self.exported()
-        assert len(lines) == len(set(lines)), "an event is there twice"
-        assert set(lines) == set(self.trail())
-
-    def resident(self):
-        """Memory of the gateway in MiB."""
-        status = pathlib.Path(f"/proc/{self.gateway.process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+SIZE = 12  # MiB
 
 
 @pytest.fixture(scope="module", params=["root", "user-plain"])
 def small(request):
     if reason := available_modes().get(request.param):
         pytest.skip(f"{request.param}: {reason}")
-    site = SmallSite(request.param)
+    site = SmallSite(request.param, SIZE, API_KEY=SHARED_KEY)
     yield site
     site.close()
 
@@ -283,7 +210,7 @@ def test_load_alone_fills_the_disk(mode, figures):
     """Nothing else on that disk: store, log and audit trail grow until nothing is left."""
     if reason := available_modes().get(mode):
         pytest.skip(f"{mode}: {reason}")
-    site = SmallSite(mode)
+    site = SmallSite(mode, SIZE)
     try:
         acknowledged, refused = set(), set()
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
