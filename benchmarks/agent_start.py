@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """From starting an agent to reaching its machine's sshd through the leased port, beside ssh-tunnel-gateway's agent."""
 
+import calendar
 import contextlib
 import random
 import socket
@@ -20,7 +21,8 @@ from networks import listening
 from tunnels import Tunnel
 from waiting import until_moment, wait_until
 
-OURS, DIALECT, THEIRS, BARE = "tidegate-agent", "PyPI agent, our gateway", "PyPI agent, its own server", "ssh -N -R alone"
+OURS, BARE = "tidegate-agent", "ssh -N -R alone"
+DIALECT, THEIRS = "PyPI agent, our gateway", "PyPI agent, its own server"
 
 
 def reached(port, running, deadline=60):
@@ -97,8 +99,7 @@ def steps(log, begun):
     for mark in ("registered", "the tunnel is up"):
         (line,) = [line for line in log.splitlines() if mark in line]
         stamp, _, fraction = line.split()[0].rstrip("Z").partition(".")
-        moment = time.mktime(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) - time.timezone + float(f"0.{fraction or 0}")
-        found.append(moment - begun)
+        found.append(calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction}0") - begun)
     return found
 
 
@@ -106,7 +107,7 @@ def measure(book, contenders, gateway, rounds):
     times, parts, chance = {name: [] for name in contenders}, [], random.Random(1)
 
     def rest(contender):
-        """Nothing of the last one is left: an agent that displaces its own live tunnel waits for that to end."""
+        """True once nothing of it is left: an agent that displaces its own live tunnel waits for that to end."""
         contender.stop()
         wait_until(lambda: not listening(contender.port), 30, "the port free again", every=0.005)
         text = gateway.api.call("GET", "/metrics").raw.decode()

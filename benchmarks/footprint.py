@@ -16,7 +16,7 @@ from resident import MEASURES, memory, settled, start_seconds
 
 import programs
 from api import API
-from commands import descendants, processes, run
+from commands import descendants, end, processes, run
 from foreign import API_KEY, ForeignAgent, ForeignServer, venv
 from gateway import Gateway
 from machine import PrivateMachine
@@ -95,31 +95,26 @@ def serving(book, runs):
             gateway.stop()
             ours.append(start_seconds(gateway))
     theirs = []
-    for number in range(runs):
-        folder = programs.session_folder() / f"their-start-{number}"
-        folder.mkdir(mode=0o755)
-        server = ForeignServer(folder, programs.ordinary_user())
+    folder = programs.session_folder() / "their-start"
+    folder.mkdir(mode=0o755)
+    server = ForeignServer(folder, programs.ordinary_user())
+    server.stop()
+    for _ in range(runs):
+        begun = time.perf_counter()
+        process = server_again(server)
         try:
-            server.stop()
-            begun = time.perf_counter()
-            process = server_again(server)
-            try:
-                wait_until(lambda server=server: answers(server.port), 30, "their server's answer", every=0.001)
-                theirs.append(time.perf_counter() - begun)
-            finally:
-                process.terminate()
-                process.wait(10)
+            wait_until(lambda: answers(server.port), 30, "their server's answer", every=0.001)
+            theirs.append(time.perf_counter() - begun)
         finally:
-            server.stop()
+            end(process)
     book.keep("seconds to serving", {"gateway": ours, "PyPI server": theirs})
     book.table(f"From spawning it to its first answer, {runs} runs", ["", "median", f"p{tail_percent(runs)}"],
-               [["tidegate serve, /readyz 200 (its store, its sshd's configuration and sockets are ready)",
-                 milliseconds(median(ours)), milliseconds(tail(ours))],
+               [["tidegate serve, /readyz says 200", milliseconds(median(ours)), milliseconds(tail(ours))],
                 ["PyPI server, any HTTP answer", milliseconds(median(theirs)), milliseconds(tail(theirs))]])  # fmt: skip
 
 
 def server_again(server):
-    """The server's program as ForeignServer starts it, on the same files."""
+    """Its program on the same files; ForeignServer makes an sshd and more besides."""
     with open(server.log_path, "ab") as log:
         return subprocess.Popen(
             [*programs.as_user(server.account), venv() / "bin" / "ssh-tunnel-server"], stdin=subprocess.DEVNULL,
