@@ -3,7 +3,6 @@
 import base64
 import os
 
-from sshkeys import KeyPair
 from tunnels import Tunnel, new_name
 
 
@@ -69,9 +68,10 @@ class Supplies:
         fresh = f"/api/v1/machines/{self.fresh['machine']['agent_id']}"
         before = {path: len(self.rows(path)) for path in (enrolments, keys)}
         generation = self.rows(tunnel.path)["lease"]["generation"]
-        body = {"public_key": KeyPair(gateway.home, "reverse").line, "host_keys": [], "os": "test", "agent_version": "0"}
+        body = {"public_key": some_key(), "host_keys": [], "os": "test", "agent_version": "0"}
         made = [
-            Change("a machine added", lambda: call("POST", "/api/v1/machines", {"name": name}), lambda: self.exists(name)),
+            Change("a machine added", lambda: call("POST", "/api/v1/machines", {"name": name}),
+                   lambda: self.exists(name)),
             Change("a machine changed", lambda: call("PATCH", tunnel.path, {"site": site}),
                    lambda: self.rows(tunnel.path)["site"] == site),
             Change("a machine removed", lambda: call("DELETE", f"/api/v1/machines/{self.doomed}"),

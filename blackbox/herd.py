@@ -42,8 +42,9 @@ class Herd(threading.Thread):
         reader, writer = await asyncio.open_connection(self.gateway.address, self.gateway.port)
         try:
             body = json.dumps({"action": "register", "agent_id": name}).encode()
-            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                         b"X-API-Key: %s\r\nContent-Length: %d\r\n\r\n%s" % (API_KEY.encode(), len(body), body))  # fmt: skip
+            head = f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            head += f"X-API-Key: {API_KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
             return json.loads((await reader.read(-1)).partition(b"\r\n\r\n")[2])
         finally:
             writer.close()

@@ -40,7 +40,7 @@ class StoreFiles:
         os.chown(path, *self.owner)
 
     def seen(self):
-        """For a comparison: what each name is, and the bytes of those that hold facts: neither the index nor an empty log."""
+        """For a comparison: what each name is, and the bytes of what holds facts: no index, no empty log."""
         return {
             path.name: (path.lstat().st_mode, path.lstat().st_uid, _content(path))
             for path in self.present()

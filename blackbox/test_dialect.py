@@ -203,7 +203,8 @@ def test_the_systems_sshd_lets_a_handed_key_in_until_a_newer_one_has_logged_in()
             wait_until(lambda: keys[0].ssh.poll() is not None, 15, "the older connection ended")
             assert not keys[0].logs_in() and keys[1].logs_in()
             assert audited(gateway, "tunnel-key.superseded")
-            wait_until(lambda: heartbeat(gateway, keys[0].answer["agent_id"]).status == 404, 10, "told to register again")
+            agent = keys[0].answer["agent_id"]
+            wait_until(lambda: heartbeat(gateway, agent).status == 404, 10, "the order to register again")
         finally:
             for key in keys:
                 key.close()
@@ -211,7 +212,7 @@ def test_the_systems_sshd_lets_a_handed_key_in_until_a_newer_one_has_logged_in()
 
 
 def test_without_a_helper_a_robbed_agent_comes_back_when_it_is_started_again():
-    """Nobody asks the gateway about a dead key there: it can neither refuse slowly nor tell the agent at its heartbeat."""
+    """Nobody asks the gateway about a dead key there: it can't refuse slowly, nor tell the agent at its heartbeat."""
     with Gateway("user-plain", environment={"API_KEY": API_KEY}) as gateway:
         with ForeignAgent(gateway, HEARTBEAT_INTERVAL_SECONDS="1") as agent:
             port = agent.wait_reachable().port

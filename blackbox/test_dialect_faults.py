@@ -73,7 +73,7 @@ def test_fault_3_an_enrolled_machine_is_never_taken(shared):
 
 
 def test_fault_4_what_the_gateway_hands_out_it_does_not_keep(own):
-    """The protocol wants a private key made here; nothing here may give it away afterwards, nor the key of the fleet."""
+    """The protocol wants a private key made here; nothing may give it away afterwards, nor the key of the fleet."""
     key = HandedKey(own, new_name("kept"))
     text = key.private.read_text()
     blob = base64.b64decode(text.split("-----")[2])
@@ -328,7 +328,8 @@ def test_fault_17_a_thousand_agents_after_a_restart(figures):
     agents = [new_name("herd") for _ in range(1000)]
     with Gateway(default_mode(), environment={"API_KEY": API_KEY}, leases=1100) as gateway:
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            before = dict(zip(agents, pool.map(lambda agent: register(gateway, agent).body["port_b"], agents), strict=True))
+            ports = pool.map(lambda agent: register(gateway, agent).body["port_b"], agents)
+            before = dict(zip(agents, ports, strict=True))
         gateway.kill()
         herd = Herd(gateway, agents)
         herd.start()
@@ -340,8 +341,10 @@ def test_fault_17_a_thousand_agents_after_a_restart(figures):
         finally:
             herd.ended = True
         took = herd.last - ready
-        figures.note("1,000 agents registered after a restart", f"{took:.1f} s after it was ready, the 5 s until they ask "
-                     f"again among them; {herd.tries} tries, {herd.timeouts} timeouts; from the first that came through "
-                     f"to the last {herd.last - herd.first:.1f} s")  # fmt: skip
+        figures.note(
+            "1,000 agents registered after a restart",
+            f"{took:.1f} s after it was ready, with the 5 s until they asked again; from the first that came "
+            f"through to the last {herd.last - herd.first:.1f} s; {herd.tries} tries, {herd.timeouts} timeouts",
+        )
         assert herd.ports == before
         assert took < 10 and not herd.timeouts

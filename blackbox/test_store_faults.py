@@ -1,4 +1,4 @@
-"""A damaged, closed or exchanged store: a refusal that names it and changes no byte of it, or everything that was there."""
+"""A damaged, closed or exchanged store: a refusal that names it and changes no byte of it, or all that was there."""
 
 import concurrent.futures
 import os
@@ -15,7 +15,7 @@ MODES = ["root", "user-plain"]
 
 
 class Site:
-    """A gateway that has served, stopped now. `folded`: all is in the file; `logged`: the last changes are in the log."""
+    """A gateway that has served and stopped. `folded`: all is in the file; `logged`: what came last is in the log."""
 
     def __init__(self, mode):
         self.gateway = Gateway(mode)
@@ -209,7 +209,12 @@ def torn_tail(files, chance):
         file.write(chance.randbytes(chance.randrange(1, 4 * PAGE)))
 
 
-RECOVERED = {"killed": lambda *_: None, "garbage in the index": garbage_index, "no index": no_index, "a torn tail": torn_tail}
+RECOVERED = {
+    "killed": lambda *_: None,
+    "garbage in the index": garbage_index,
+    "no index": no_index,
+    "a torn tail": torn_tail,
+}
 
 
 @pytest.mark.parametrize("what", RECOVERED)
@@ -309,7 +314,7 @@ LIVE = {"garbage": garbage_everywhere, "cut short": cut_short}
 
 @pytest.mark.parametrize("what", LIVE)
 def test_a_store_that_is_damaged_while_it_runs(site, what, chance):
-    """The main file is gone under a running gateway: what it still says is right, and it says that something is wrong."""
+    """The main file is gone under a running gateway: what it says is right, or it says that something is wrong."""
     gateway = site.gateway
     gateway.start()
     LIVE[what](site.files, chance)
@@ -331,8 +336,8 @@ def test_a_store_that_is_damaged_while_it_runs(site, what, chance):
             check(gateway.call("GET", "/api/v1/machines?limit=1000"), machines)
             check(gateway.call("GET", "/api/v1/whoami"), lambda answer: True)
             check(gateway.call("POST", "/api/v1/machines", {"name": f"new-{number}-{turn}"}), lambda answer: True)
-            for tunnel in site.tunnels[:10]:
-                check(gateway.call("GET", tunnel.path), lambda answer, tunnel=tunnel: answer.body["name"] == tunnel.name)
+            for each in site.tunnels[:10]:
+                check(gateway.call("GET", each.path), lambda answer, each=each: answer.body["name"] == each.name)
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(ask, range(2)))
