@@ -26,6 +26,7 @@ public struct ControlDependencies: Sendable {
     public let effects: SSHEffects
     public let logger: Logger
     let outdated = OutdatedAgents()
+    let leases = LeaseCache()
 
     public init(
         database: any Database, identity: GatewayIdentity, now: @escaping @Sendable () -> Timestamp, keys: KeyTable,

@@ -31,17 +31,7 @@ extension Request {
             throw Problem(.malformedRequest, "The body is not UTF-8.")
         }
         do {
-            let names = try JSONDecoder().decode(FieldNames.self, from: data).names
-            if let unknown = names.first(where: { !Body.fieldNames.contains($0) }) {
-                let shown =
-                    unknown.utf8.count <= 64
-                    && unknown.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
-                throw Problem(
-                    .unknownField,
-                    "Unknown field\(shown ? " '\(unknown)'" : ""); known are: \(Body.fieldNames.sorted().joined(separator: ", "))."
-                )
-            }
-            return try JSONDecoder().decode(Body.self, from: data)
+            return try JSONDecoder().decode(NamedFields<Body>.self, from: data).body
         } catch let error as DecodingError {
             throw Problem(reading: error)
         }
@@ -74,19 +64,29 @@ private struct EmptyRequest: WireRequest {
     static let fieldNames: [String] = []
 }
 
-/// The names at the top of a JSON object; a body that isn't an object is refused.
-private struct FieldNames: Decodable {
-    struct Name: CodingKey {
+/// A body whose field names were looked at before its values, in one pass; a body that isn't an object is refused.
+private struct NamedFields<Body: WireRequest>: Decodable {
+    private struct Name: CodingKey {
         let stringValue: String
         var intValue: Int? { nil }
         init(stringValue: String) { self.stringValue = stringValue }
         init?(intValue: Int) { nil }
     }
 
-    let names: [String]
+    let body: Body
 
     init(from decoder: any Decoder) throws {
-        names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
+        let names = try decoder.container(keyedBy: Name.self).allKeys
+        if let unknown = names.first(where: { !Body.fieldNames.contains($0.stringValue) })?.stringValue {
+            let shown =
+                unknown.utf8.count <= 64
+                && unknown.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+            throw Problem(
+                .unknownField,
+                "Unknown field\(shown ? " '\(unknown)'" : ""); known are: \(Body.fieldNames.sorted().joined(separator: ", "))."
+            )
+        }
+        body = try Body(from: decoder)
     }
 }
 

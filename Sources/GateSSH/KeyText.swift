@@ -7,8 +7,8 @@ struct KeyText {
         guard text.utf8.count <= 8_192 else { throw .tooLong }
         let whole = String(text)
         // First of all, so that a pasted secret is named as one and not as "several lines".
-        guard !whole.contains("PRIVATE KEY"), !whole.contains("PuTTY-User-Key-File") else { throw .privateKey }
-        guard !whole.contains("BEGIN SSH2 PUBLIC KEY") else { throw .foreignFormat }
+        guard !whole.holds("PRIVATE KEY"), !whole.holds("PuTTY-User-Key-File") else { throw .privateKey }
+        guard !whole.holds("BEGIN SSH2 PUBLIC KEY") else { throw .foreignFormat }
         var scalars = whole.unicodeScalars[...]
         if scalars.last == "\n" { scalars.removeLast() }
         if scalars.last == "\r" { scalars.removeLast() }
@@ -34,4 +34,18 @@ extension Unicode.Scalar {
 
 extension StringProtocol {
     var hasControlCharacter: Bool { unicodeScalars.contains { $0.isControl } }
+}
+
+extension String {
+    /// `contains` by bytes: agents send a key with each registration, and thousands of them at once.
+    fileprivate func holds(_ words: StaticString) -> Bool {
+        let wanted = UnsafeBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount)
+        var copy = self
+        return copy.withUTF8 { bytes in
+            guard bytes.count >= wanted.count else { return false }
+            return (0...bytes.count - wanted.count).contains { start in
+                bytes[start] == wanted[0] && bytes[start..<start + wanted.count].elementsEqual(wanted)
+            }
+        }
+    }
 }

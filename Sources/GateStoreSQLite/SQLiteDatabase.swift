@@ -38,6 +38,9 @@ public final class SQLiteDatabase: MigratingDatabase {
                 guard try Int.fetchOne(connection, sql: "PRAGMA synchronous") == 2 else {
                     throw StoreError.engine(code: "sqlite refuses synchronous=FULL")
                 }
+                // Pages until the log is moved into the file. SQLite's 1,000 are a few dozen changes of ours, and each time costs
+                // two more syncs while every caller waits.
+                try connection.execute(sql: "PRAGMA wal_autocheckpoint = 8192")
                 // What a stalled reader made the log grow to is given back at the next checkpoint.
                 try connection.execute(sql: "PRAGMA journal_size_limit = 67108864")
             }

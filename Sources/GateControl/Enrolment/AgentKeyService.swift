@@ -28,6 +28,7 @@ public struct AgentKeyService: Sendable {
                     details: [("machine", machine.id.text)]))
             return key
         }
+        dependencies.leases.drop([key.machine])
         return (key, minted.text)
     }
 
@@ -57,9 +58,12 @@ public struct AgentKeyService: Sendable {
         } catch let error as StoreError {
             dependencies.keys.dropAll()
             dependencies.credentials.dropAll()
+            dependencies.leases.dropAll()
             throw error
         }
         dependencies.credentials.drop { $0.usesAgentKey(id) }
+        // Whether the machine has a key of its own decides whether it may speak the dialect.
+        dependencies.leases.dropAll()
         // Also for a key revoked before: an earlier call may have died between its commit and the cut.
         await dependencies.cut(keys: fingerprints, agentKeys: [id])
     }

@@ -78,9 +78,11 @@ public struct EnrolmentService: Sendable {
         } catch let error as StoreError {
             dependencies.keys.dropAll()
             dependencies.credentials.dropAll()
+            dependencies.leases.dropAll()
             throw error
         }
         if let key = result.key { dependencies.credentials.drop { $0.usesAgentKey(key) } }
+        dependencies.leases.dropAll()
         // Also for a token revoked before: an earlier call may have died between its commit and the cut.
         await dependencies.cut(keys: result.fingerprints, agentKeys: result.key.map { [$0] } ?? [])
     }
@@ -142,6 +144,8 @@ public struct EnrolmentService: Sendable {
                 // Used a moment ago, it is in the cache while the store doesn't know of its use yet.
                 dependencies.credentials.drop { $0.usesAgentKey(replaced) }
             }
+            // From now on it is no agent of the dialect any more.
+            dependencies.leases.drop([machine.id])
             await dependencies.cut(keys: revoked)
             return (machine, key, minted.text)
         } catch ControlError.enrolmentRefused {
@@ -149,6 +153,7 @@ public struct EnrolmentService: Sendable {
         } catch let error as StoreError {
             dependencies.keys.dropAll()
             dependencies.credentials.dropAll()
+            dependencies.leases.dropAll()
             throw error
         }
     }

@@ -41,6 +41,7 @@ public struct LeaseSweep: Sendable {
                 }
                 return ended
             }
+            dependencies.leases.drop(ended.map(\.lease.machine))
             for (lease, _) in ended { dependencies.ports.rest(lease.port, tenant: lease.tenant, at: now) }
             if !ended.isEmpty {
                 await dependencies.cut(keys: ended.flatMap(\.keys), machines: ended.map(\.lease.machine))

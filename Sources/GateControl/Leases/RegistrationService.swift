@@ -88,7 +88,10 @@ public struct RegistrationService: Sendable {
                 continue
             } catch {
                 if let candidate { dependencies.ports.giveBack(candidate) }
-                if error is StoreError { dependencies.keys.dropAll() }
+                if error is StoreError {
+                    dependencies.keys.dropAll()
+                    dependencies.leases.dropAll()
+                }
                 throw error
             }
             if let moved = outcome.displacedPort { dependencies.ports.rest(moved.port, tenant: moved.tenant, at: now) }
@@ -115,6 +118,7 @@ public struct RegistrationService: Sendable {
 
     /// Ends what the registration displaced: the old key's connections, and jumps to a port that moved.
     private func end(_ outcome: Outcome, machine: ID<Machine>, at now: Timestamp) async {
+        dependencies.leases.drop([machine])
         let displaced = dependencies.keys.revoke(
             fingerprints: outcome.revoked, machines: outcome.displacedPort == nil ? [] : [machine])
         dependencies.keys.refresh(machines: [machine])
@@ -204,11 +208,16 @@ public struct RegistrationService: Sendable {
     public func heartbeat(generation: Int64, by caller: Caller) async throws -> Timestamp {
         guard case .machine(let machine, _, _) = caller.principal else { throw ControlError.forbidden }
         let (gateway, now) = (dependencies.identity.gateway, dependencies.now())
-        let lease = try dependencies.database.readNow { tx in try tx.lease(of: machine, on: gateway) }
-        guard let lease else { throw ControlError.leaseNotFound }
+        let holding = try dependencies.leases.holding(of: .machine(machine)) {
+            try dependencies.database.readNow { tx in
+                try tx.lease(of: machine, on: gateway).map { LeaseCache.Holding(lease: $0) }
+            }
+        }
+        guard let lease = holding?.lease else { throw ControlError.leaseNotFound }
         guard lease.generation == generation else { throw ControlError.generationSuperseded }
         let until = now + leaseLifetime
         guard try await dependencies.revive(lease, at: now, until: until) else { throw ControlError.leaseNotFound }
+        dependencies.leases.moved(.machine(machine), generation: generation, until: until)
         dependencies.hotState.beat(machine, generation: generation, at: now, leaseUntil: until)
         return until
     }

@@ -157,9 +157,11 @@ public struct MachineService: Sendable {
         } catch let error as StoreError {
             dependencies.keys.dropAll()
             dependencies.credentials.dropAll()
+            dependencies.leases.dropAll()
             throw error
         }
         dependencies.credentials.drop { $0.isMachine(removed.machine) }
+        dependencies.leases.drop([removed.machine])
         if let lease = removed.lease {
             dependencies.ports.rest(lease.port, tenant: lease.tenant, at: now)
         }

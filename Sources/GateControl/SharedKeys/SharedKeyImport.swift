@@ -67,6 +67,7 @@ public struct SharedKeyImport: Sendable {
         }
         dependencies.ports.hold(result.ports)
         dependencies.keys.refresh(machines: Set(result.machines))
+        dependencies.leases.drop(result.machines)
         if result.report.rsaKeys > 0 { await dependencies.effects.rsaKeysImported() }
         await dependencies.effects.keysChanged()
         return result.report

@@ -63,7 +63,10 @@ public struct SharedKeyService: Sendable {
                 continue
             } catch {
                 if let candidate { dependencies.ports.giveBack(candidate) }
-                if error is StoreError { dependencies.keys.dropAll() }
+                if error is StoreError {
+                    dependencies.keys.dropAll()
+                    dependencies.leases.dropAll()
+                }
                 throw error
             }
             if let candidate, !outcome.tookCandidate { dependencies.ports.giveBack(candidate) }
@@ -217,6 +220,7 @@ public struct SharedKeyService: Sendable {
 
     private func settle(_ outcome: Outcome, at now: Timestamp) async {
         dependencies.outdated.registered(outcome.machine)
+        dependencies.leases.drop([outcome.machine])
         if let moved = outcome.displaced { dependencies.ports.rest(moved.port, tenant: moved.tenant, at: now) }
         if outcome.isNewPort { dependencies.keys.refresh(machines: [outcome.machine]) }
         await dependencies.cut(
@@ -227,12 +231,13 @@ public struct SharedKeyService: Sendable {
     /// kind goes on with a superseded key.
     public func heartbeat(_ agentID: AgentID, by holder: SharedKeyHolder, source: String) async throws {
         let (identity, now) = (dependencies.identity, dependencies.now())
-        let found = try dependencies.database.readNow { tx in
-            try tx.sharedKeyAgent(agentID, in: identity.tenant).map { agent in
-                (agent: agent, lease: try tx.lease(of: agent.machine, on: identity.gateway))
+        let holding = try dependencies.leases.holding(of: .agent(agentID)) {
+            try dependencies.database.readNow { tx in
+                guard let agent = try tx.sharedKeyAgent(agentID, in: identity.tenant) else { return nil }
+                return try tx.lease(of: agent.machine, on: identity.gateway).map { .init(lease: $0, agent: agent) }
             }
         }
-        guard let (agent, lease) = found, let lease, !agent.isEnrolled else {
+        guard let lease = holding?.lease, let agent = holding?.agent, !agent.isEnrolled else {
             throw ControlError.machineNotFound
         }
         try Self.admit(holder, to: agent)
@@ -242,9 +247,11 @@ public struct SharedKeyService: Sendable {
                 guard let agent = try tx.sharedKeyAgent(agent.machine), holder.standing(agent) == .heir else { return }
                 try takeOver(agent, holder, source: source, at: now, in: tx)
             }
+            dependencies.leases.drop([agent.machine])
         }
         let until = now + leaseLifetime
         guard try await dependencies.revive(lease, at: now, until: until) else { throw ControlError.machineNotFound }
+        dependencies.leases.moved(.agent(agentID), generation: lease.generation, until: until)
         dependencies.hotState.beat(agent.machine, generation: lease.generation, at: now, leaseUntil: until)
     }
 }
