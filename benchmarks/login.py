@@ -274,8 +274,10 @@ def verdicts(book, results):
         for name in (name for name in (REMEMBERED, READ) if name in times):
             value, (low, high) = ratio(times[name], times[BASE]), ratio_interval(times[name], times[BASE])
             word = "holds" if value <= BAR else "does NOT hold" if low > BAR else "is not shown, the noise spans it"
-            book.note(f"- {name}, {size:,} keys: at most {BAR} times the C command {word} ({value:.3f}, {low:.3f} to "
-                      f"{high:.3f}; the same command on a second sshd: {ratio(times[AGAIN], times[BASE]):.3f}).")  # fmt: skip
+            book.note(
+                f"- {name}, {size:,} keys: at most {BAR} times the C command {word} ({value:.3f}, {low:.3f} to "
+                f"{high:.3f}; the same command on a second sshd: {ratio(times[AGAIN], times[BASE]):.3f})."
+            )
     few, many = min(results), max(results)
     grown = ratio(results[many][REMEMBERED], results[many][BASE]) / ratio(results[few][REMEMBERED], results[few][BASE])
     book.note(f"- From {few:,} to {many:,} keys the ratio changes {grown:.3f} times.")

@@ -152,15 +152,17 @@ class Seeding:
         if not self.audited:
             return
         text = "{" + ",".join([f'"{name}":"{value}"' for name, value in details.items()]) + "}"
-        self.insert("audit_event", id=ordered_id(at), tenant_id=self.tenant, gateway_id=self.gateway, at=at, action=action,
-                    severity="info", outcome="success", actor=actor, credential=credential, source=source,
-                    subject=subject, details=text, exported_at=at + 500_000)  # fmt: skip
+        self.insert("audit_event", id=ordered_id(at), tenant_id=self.tenant, gateway_id=self.gateway, at=at,
+                    action=action, severity="info", outcome="success", actor=actor, credential=credential,
+                    source=source, subject=subject, details=text, exported_at=at + 500_000)  # fmt: skip
 
     def tunnel_key(self, line, purpose, at, login, connection, **columns):
         identity = new_id() if purpose == "control" else ordered_id(at)
-        row = dict(id=identity, tenant_id=self.tenant, purpose=purpose, fingerprint=fingerprint(line), public_key=line,
-                   label="", user_id=None, machine_id=None, agent_key_id=None, issue=None, created_at=at,
-                   login_until=at + login, connection_until=at + connection, revoked_at=None) | columns  # fmt: skip
+        row = {
+            "id": identity, "tenant_id": self.tenant, "purpose": purpose, "fingerprint": fingerprint(line),
+            "public_key": line, "label": "", "user_id": None, "machine_id": None, "agent_key_id": None, "issue": None,
+            "created_at": at, "login_until": at + login, "connection_until": at + connection, "revoked_at": None,
+        } | columns  # fmt: skip
         self.insert("tunnel_key", **row)
         return row
 
