@@ -33,10 +33,10 @@ class Change:
 
 
 class Supplies:
-    """What one round of all changes acts on: made beforehand, while everything works."""
+    """What one round of all changes acts on: made beforehand, while everything works. Each has its own `number`."""
 
-    def __init__(self, gateway, shared_key=None):
-        self.gateway, self.shared_key = gateway, shared_key
+    def __init__(self, gateway, number=0, shared_key=None):
+        self.gateway, self.number, self.shared_key = gateway, number, shared_key
         call = gateway.ok
         self.tunnel = Tunnel(gateway)
         self.doomed = call("POST", "/api/v1/machines", {"name": new_name("doomed")})["machine"]["agent_id"]
@@ -99,6 +99,12 @@ class Supplies:
                    lambda: self.revoked("/api/v1/tokens", self.token_id)),
         ]  # fmt: skip
         if self.shared_key:
+            old = {"agent_id": new_name("old"), "port": gateway.last_lease - self.number, "public_key": some_key(),
+                   "last_seen_at": "2026-01-01T00:00:00Z", "lease_expires_at": "2099-01-01T00:00:00Z"}  # fmt: skip
+            made.append(
+                Change("agents imported",
+                       lambda: call("POST", "/api/v1/imports/ssh-tunnel-gateway", {"agents": [old]}),
+                       lambda: self.exists(old["agent_id"])))  # fmt: skip
             agent = new_name("dialect")
             asked = {"action": "register", "agent_id": agent}
             made.append(

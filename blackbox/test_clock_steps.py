@@ -104,7 +104,8 @@ def undisturbed(site, steps):
         # Forward: until the agent has reported. Backward the lease is good as it is.
         wait_until(lambda: site.is_held(machine.facts()["lease"]), 10, "the lease renewed")
         session.flowing()
-        wait_until(lambda: visitor.run("true").returncode == 0, 10, "let in", every=0.3)
+        if "days" in step or not step:
+            wait_until(lambda: visitor.run("true").returncode == 0, 10, "let in", every=0.3)
         after = machine.facts()["lease"]
         assert (after["port"], after["generation"]) == (before["port"], before["generation"]), step
         assert machine.facts()["connected"]
