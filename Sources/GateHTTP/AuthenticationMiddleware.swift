@@ -27,11 +27,12 @@ struct AuthenticationMiddleware: RouterMiddleware {
         case .bearer(let authentication):
             if let bearer = try request.bearer(), CredentialKind(shapeOf: bearer) != .enrolmentToken {
                 do {
-                    context.principal = try authentication.principal(bearer: bearer, source: context.source)
+                    context.principal = try await authentication.principal(bearer: bearer, source: context.source)
                 } catch {
                     // Could not ask: never a 401, which would tell an agent that its key is gone.
                     throw Problem(
-                        .databaseUnavailable, "The store can't be asked now; try again.", retryAfter: .seconds(1))
+                        .databaseUnavailable, "The credential can't be checked now; try again.", retryAfter: .seconds(1)
+                    )
                 }
                 guard context.principal != nil else {
                     throw Problem(.unauthenticated, "The credential is unknown, revoked or expired.")

@@ -10,11 +10,11 @@ import Testing
         let web = try await gateway.enrol("web", controlKey: 1)
         let (fresh, text) = try await gateway.agentKeys.add(to: "web", by: gateway.admin)
         let authentication = Authentication(gateway.dependencies)
-        #expect(try authentication.principal(bearer: web.key, source: "s") != nil)
-        #expect(try authentication.principal(bearer: text.reveal(), source: "s") != nil)
+        #expect(try await authentication.principal(bearer: web.key, source: "s") != nil)
+        #expect(try await authentication.principal(bearer: text.reveal(), source: "s") != nil)
         try await gateway.agentKeys.revoke(web.keyID, of: "web", by: gateway.admin)
-        #expect(try authentication.principal(bearer: web.key, source: "s") == nil)
-        #expect(try authentication.principal(bearer: text.reveal(), source: "s") != nil)
+        #expect(try await authentication.principal(bearer: web.key, source: "s") == nil)
+        #expect(try await authentication.principal(bearer: text.reveal(), source: "s") != nil)
         let listed = try await gateway.agentKeys.list(of: "web", by: gateway.admin)
         #expect(listed.filter { $0.revokedAt == nil }.map(\.id) == [fresh.id])
     }
@@ -57,14 +57,14 @@ import Testing
         let gateway = try await TestGateway.make()
         let web = try await gateway.enrol("web", controlKey: 1)
         let authentication = Authentication(gateway.dependencies)
-        _ = try authentication.principal(bearer: web.key, source: "s")
+        _ = try await authentication.principal(bearer: web.key, source: "s")
         #expect(try gateway.connect(key: 1, pid: 1) != nil)
         gateway.database.failWrites(.transient("lost"))
         await #expect(throws: StoreError.self) {
             try await gateway.agentKeys.revoke(web.keyID, of: "web", by: gateway.admin)
         }
         let reads = gateway.database.reads
-        #expect(try authentication.principal(bearer: web.key, source: "s") != nil)
+        #expect(try await authentication.principal(bearer: web.key, source: "s") != nil)
         #expect(try gateway.connect(key: 1, pid: 2) != nil)
         #expect(gateway.database.reads == reads + 2)
     }

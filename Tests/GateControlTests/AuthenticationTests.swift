@@ -12,13 +12,13 @@ import Testing
         let token = try await gateway.administratorToken()
         let web = try await gateway.enrol("web", controlKey: 1)
         let authentication = Authentication(gateway.dependencies)
-        guard case .user(let user, _) = try authentication.principal(bearer: token, source: "s") else {
+        guard case .user(let user, _) = try await authentication.principal(bearer: token, source: "s") else {
             Issue.record("not a user")
             return
         }
         #expect(user.name == "admin")
         #expect(
-            try authentication.principal(bearer: web.key, source: "s")
+            try await authentication.principal(bearer: web.key, source: "s")
                 == .machine(web.machine.id, tenant: web.machine.tenant, key: web.keyID))
     }
 
@@ -30,7 +30,7 @@ import Testing
     func `what can't be a token or an agent key never reaches the store`(bearer: String) async throws {
         let gateway = try await TestGateway.make()
         let reads = gateway.database.reads
-        #expect(try Authentication(gateway.dependencies).principal(bearer: bearer, source: "s") == nil)
+        #expect(try await Authentication(gateway.dependencies).principal(bearer: bearer, source: "s") == nil)
         #expect(gateway.database.reads == reads)
         #expect(gateway.dependencies.refusals.total == 1)
     }
@@ -39,7 +39,7 @@ import Testing
         let gateway = try await TestGateway.make()
         let authentication = Authentication(gateway.dependencies)
         for prefix in ["tgp_", "cak_"] {
-            #expect(try authentication.principal(bearer: prefix + CredentialText.body, source: "s") == nil)
+            #expect(try await authentication.principal(bearer: prefix + CredentialText.body, source: "s") == nil)
         }
         #expect(gateway.dependencies.refusals.total == 2)
     }
@@ -49,7 +49,7 @@ import Testing
         let token = try await gateway.administratorToken()
         let authentication = Authentication(gateway.dependencies)
         let reads = gateway.database.reads
-        for _ in 0..<10 { #expect(try authentication.principal(bearer: token, source: "s") != nil) }
+        for _ in 0..<10 { #expect(try await authentication.principal(bearer: token, source: "s") != nil) }
         #expect(gateway.database.reads == reads + 1)
     }
 
@@ -57,13 +57,13 @@ import Testing
         let gateway = try await TestGateway.make()
         let token = try await gateway.administratorToken()
         let authentication = Authentication(gateway.dependencies)
-        guard case .user(let user, let id)? = try authentication.principal(bearer: token, source: "s") else {
+        guard case .user(let user, let id)? = try await authentication.principal(bearer: token, source: "s") else {
             Issue.record("not a user")
             return
         }
         let caller = Caller(principal: .user(user, token: id), source: "s")
         try await TokenService(gateway.dependencies).revoke(id, by: caller)
-        #expect(try authentication.principal(bearer: token, source: "192.0.2.4") == nil)
+        #expect(try await authentication.principal(bearer: token, source: "192.0.2.4") == nil)
         try await gateway.dependencies.refusals.flush(
             to: gateway.database, identity: gateway.dependencies.identity, at: gateway.clock.now)
         let events = try await AuditService(gateway.dependencies).events(
@@ -77,22 +77,22 @@ import Testing
         let token = try await gateway.administratorToken()
         let authentication = Authentication(gateway.dependencies)
         gateway.clock.advance(by: SetupService.bootstrapLifetime - .seconds(1))
-        #expect(try authentication.principal(bearer: token, source: "s") != nil)
+        #expect(try await authentication.principal(bearer: token, source: "s") != nil)
         gateway.clock.advance(by: .seconds(1))
-        #expect(try authentication.principal(bearer: token, source: "s") == nil)
-        #expect(try Authentication(gateway.dependencies).principal(bearer: token, source: "s") == nil)
+        #expect(try await authentication.principal(bearer: token, source: "s") == nil)
+        #expect(try await Authentication(gateway.dependencies).principal(bearer: token, source: "s") == nil)
     }
 
     @Test func `a store that can't be asked is an error, not a refusal`() async throws {
         let gateway = try await TestGateway.make()
         let token = try await gateway.administratorToken()
         gateway.database.failReads(.transient("busy"))
-        #expect(throws: StoreError.transient("busy")) {
-            try Authentication(gateway.dependencies).principal(bearer: token, source: "s")
+        await #expect(throws: ProviderUnavailable.self) {
+            try await Authentication(gateway.dependencies).principal(bearer: token, source: "s")
         }
         #expect(gateway.dependencies.refusals.total == 0)
         gateway.database.failReads(nil)
-        #expect(try Authentication(gateway.dependencies).principal(bearer: token, source: "s") != nil)
+        #expect(try await Authentication(gateway.dependencies).principal(bearer: token, source: "s") != nil)
     }
 
     @Test func `a storm of other revocations never makes a good credential look bad`() async throws {
@@ -100,34 +100,69 @@ import Testing
         let token = try await gateway.administratorToken()
         let credentials = gateway.dependencies.credentials
         gateway.database.afterEachBlockingRead { credentials.drop { _ in false } }
-        #expect(throws: Authentication.Failure.self) {
-            try Authentication(gateway.dependencies).principal(bearer: token, source: "s")
+        await #expect(throws: ProviderUnavailable.self) {
+            try await Authentication(gateway.dependencies).principal(bearer: token, source: "s")
         }
         #expect(gateway.dependencies.refusals.total == 0)
+    }
+
+    @Test func `the first provider that recognises a credential decides, and faults of others don't matter`()
+        async throws
+    {
+        let gateway = try await TestGateway.make()
+        func who(_ providers: [ProviderStandIn], _ bearer: String = "good") async throws -> Principal? {
+            try await Authentication(gateway.dependencies, providers: providers).principal(bearer: bearer, source: "s")
+        }
+        let (good, away, broken) = (
+            ProviderStandIn(name: "p", answer: .knows("good")), ProviderStandIn(name: "away", answer: .unavailable),
+            ProviderStandIn(name: "broken", answer: .fails)
+        )
+        #expect(try await who([good]) == ProviderStandIn.principal)
+        #expect(try await who([away, good]) == ProviderStandIn.principal)
+        #expect(try await who([good, away]) == ProviderStandIn.principal)
+        #expect(try await who([broken, good]) == ProviderStandIn.principal)
+        #expect(try await who([]) == nil)
+        #expect(try await who([good], "bad") == nil)
+        #expect(try await who([broken], "bad") == nil)
+        #expect(try await who([broken, good], "bad") == nil)
+        // Not known is never told as not recognised; the first that can't be asked is named.
+        for providers in [[away], [away, good], [broken, away, good]] {
+            let error = await #expect(throws: ProviderUnavailable.self) { try await who(providers, "bad") }
+            #expect(error?.provider == "away")
+        }
+    }
+
+    @Test func `a provider that refuses its own credential is the last one asked`() async throws {
+        let gateway = try await TestGateway.make()
+        let providers = [
+            ProviderStandIn(name: "refuses", answer: .refuses), ProviderStandIn(name: "p", answer: .knows("good")),
+        ]
+        let authentication = Authentication(gateway.dependencies, providers: providers)
+        #expect(try await authentication.principal(bearer: "good", source: "s") == nil)
     }
 
     @Test func `a removed machine's key is refused, remembered or not`() async throws {
         let gateway = try await TestGateway.make()
         let web = try await gateway.enrol("web", controlKey: 1)
         let authentication = Authentication(gateway.dependencies)
-        #expect(try authentication.principal(bearer: web.key, source: "s") != nil)
+        #expect(try await authentication.principal(bearer: web.key, source: "s") != nil)
         try await MachineService(gateway.dependencies).remove("web", by: gateway.admin)
-        #expect(try authentication.principal(bearer: web.key, source: "s") == nil)
+        #expect(try await authentication.principal(bearer: web.key, source: "s") == nil)
     }
 
     @Test func `uses reach the store with the next flush, once a minute`() async throws {
         let gateway = try await TestGateway.make()
         let web = try await gateway.enrol("web", controlKey: 1)
         let authentication = Authentication(gateway.dependencies)
-        _ = try authentication.principal(bearer: web.key, source: "s")
+        _ = try await authentication.principal(bearer: web.key, source: "s")
         let first = gateway.clock.now
         gateway.clock.advance(by: .seconds(59))
-        _ = try authentication.principal(bearer: web.key, source: "s")
+        _ = try await authentication.principal(bearer: web.key, source: "s")
         try await gateway.flush()
         let keys = AgentKeyService(gateway.dependencies)
         #expect(try await keys.list(of: "web", by: gateway.admin).map(\.lastUsedAt) == [first])
         gateway.clock.advance(by: .seconds(1))
-        _ = try authentication.principal(bearer: web.key, source: "s")
+        _ = try await authentication.principal(bearer: web.key, source: "s")
         try await gateway.flush()
         #expect(try await keys.list(of: "web", by: gateway.admin).map(\.lastUsedAt) == [gateway.clock.now])
     }
@@ -148,4 +183,28 @@ import Testing
 
 enum CredentialText {
     static let body = String(repeating: "A", count: CredentialKind.bodyLength)
+}
+
+/// A provider that answers as the test says.
+private struct ProviderStandIn: TokenProvider {
+    enum Answer { case knows(String), refuses, unavailable, fails }
+    struct Fault: Error {}
+
+    static let principal = Principal.localAdministrator(tenant: ID<Tenant>.fixed)
+
+    let name: String
+    let answer: Answer
+
+    func verify(_ credential: PresentedCredential) async throws -> TokenVerdict? {
+        switch answer {
+        case .knows(let text): credential.text.reveal() == text ? .principal(Self.principal) : nil
+        case .refuses: .refused
+        case .unavailable: throw ProviderUnavailable(provider: name)
+        case .fails: throw Fault()
+        }
+    }
+}
+
+extension ID<Tenant> {
+    fileprivate static let fixed = Self.random()
 }

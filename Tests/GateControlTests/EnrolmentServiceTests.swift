@@ -46,8 +46,8 @@ import Testing
         let second = try await enrol(gateway, token, key: 1)
         #expect(second.key.id != first.key.id)
         let authentication = Authentication(gateway.dependencies)
-        #expect(try authentication.principal(bearer: first.text.reveal(), source: "s") == nil)
-        #expect(try authentication.principal(bearer: second.text.reveal(), source: "s") != nil)
+        #expect(try await authentication.principal(bearer: first.text.reveal(), source: "s") == nil)
+        #expect(try await authentication.principal(bearer: second.text.reveal(), source: "s") != nil)
         #expect(try gateway.connect(key: 1, pid: 1) != nil)
     }
 
@@ -66,7 +66,7 @@ import Testing
         let (_, token) = try await gateway.add("web")
         let bought = try await enrol(gateway, token, key: 1)
         await #expect(throws: ControlError.enrolmentRefused) { try await enrol(gateway, token, key: 2) }
-        _ = try Authentication(gateway.dependencies).principal(bearer: bought.text.reveal(), source: "s")
+        _ = try await Authentication(gateway.dependencies).principal(bearer: bought.text.reveal(), source: "s")
         try await gateway.flush()
         await #expect(throws: ControlError.enrolmentRefused) { try await enrol(gateway, token, key: 1) }
 
@@ -82,9 +82,9 @@ import Testing
         let first = try await enrol(gateway, token, key: 1)
         let authentication = Authentication(gateway.dependencies)
         // Remembered, while the store doesn't know of the use yet.
-        #expect(try authentication.principal(bearer: first.text.reveal(), source: "s") != nil)
+        #expect(try await authentication.principal(bearer: first.text.reveal(), source: "s") != nil)
         _ = try await enrol(gateway, token, key: 1)
-        #expect(try authentication.principal(bearer: first.text.reveal(), source: "s") == nil)
+        #expect(try await authentication.principal(bearer: first.text.reveal(), source: "s") == nil)
     }
 
     @Test func `a token is for its own machine`() async throws {
@@ -132,7 +132,7 @@ import Testing
         let id = try #require(try await gateway.enrolments.list(of: "web", by: gateway.admin).first?.id)
         try await gateway.enrolments.revoke(id, of: "web", by: gateway.admin)
         #expect(gateway.effects.ended == [process])
-        #expect(try Authentication(gateway.dependencies).principal(bearer: web.key, source: "s") == nil)
+        #expect(try await Authentication(gateway.dependencies).principal(bearer: web.key, source: "s") == nil)
         #expect(try gateway.connect(key: 2, pid: 10) == nil)
         try await gateway.enrolments.revoke(id, of: "web", by: gateway.admin)
         await #expect(throws: ControlError.enrolmentNotFound) {

@@ -131,7 +131,7 @@ import Testing
         #expect(try gateway.connect(key: 5, pid: 2) == nil)
         #expect(try gateway.connect(key: 6, pid: 3) != nil)
         #expect(try gateway.connect(key: 7, pid: 4) != nil)
-        #expect(try Authentication(gateway.dependencies).principal(bearer: web.key, source: "s") == nil)
+        #expect(try await Authentication(gateway.dependencies).principal(bearer: web.key, source: "s") == nil)
         let rests = try await gateway.database.read { [identity = gateway.dependencies.identity] tx in
             try tx.restingPorts(on: identity.gateway, address: "127.0.0.1", at: Timestamp(seconds: 0))
         }

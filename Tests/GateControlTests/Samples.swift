@@ -47,7 +47,7 @@ extension TestGateway {
     /// The administrator by a token of their own.
     func userCaller() async throws -> Caller {
         let token = try await administratorToken()
-        guard let principal = try Authentication(dependencies).principal(bearer: token, source: "s") else {
+        guard let principal = try await Authentication(dependencies).principal(bearer: token, source: "s") else {
             throw BadSample()
         }
         return Caller(principal: principal, source: "192.0.2.2")

@@ -11,7 +11,7 @@ import Testing
         #expect(try await setup.needsAdministrator())
         let secret = try await setup.makeSecret().reveal()
         let (_, text) = try await setup.redeem(secret, source: "s")
-        #expect(try Authentication(gateway.dependencies).principal(bearer: text.reveal(), source: "s") != nil)
+        #expect(try await Authentication(gateway.dependencies).principal(bearer: text.reveal(), source: "s") != nil)
         #expect(try await !setup.needsAdministrator())
         #expect(try await gateway.auditedActions().sorted() == ["setup.offered", "token.added", "user.added"])
     }

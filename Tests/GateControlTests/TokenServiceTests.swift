@@ -11,10 +11,10 @@ import Testing
         let (token, text) = try await gateway.tokens.add(label: named("ci"), lifetime: .seconds(60), by: user)
         #expect(Set(try await gateway.tokens.list(by: user).map(\.label)) == ["bootstrap", "ci"])
         let authentication = Authentication(gateway.dependencies)
-        #expect(try authentication.principal(bearer: text.reveal(), source: "s") != nil)
+        #expect(try await authentication.principal(bearer: text.reveal(), source: "s") != nil)
         try await gateway.tokens.revoke(token.id, by: user)
         try await gateway.tokens.revoke(token.id, by: user)
-        #expect(try authentication.principal(bearer: text.reveal(), source: "s") == nil)
+        #expect(try await authentication.principal(bearer: text.reveal(), source: "s") == nil)
         await #expect(throws: ControlError.tokenNotFound) { try await gateway.tokens.revoke(.random(), by: user) }
         #expect(try await gateway.auditedActions().filter { $0 == "token.revoked" }.count == 1)
     }

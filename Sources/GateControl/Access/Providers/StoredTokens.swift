@@ -1,0 +1,22 @@
+import GateModel
+import GateStore
+
+/// Personal tokens.
+struct StoredTokens: TokenProvider {
+    let name = "tokens"
+    private let lookup: StoredCredentials
+
+    init(_ dependencies: ControlDependencies) { lookup = StoredCredentials(dependencies) }
+
+    func verify(_ credential: PresentedCredential) async throws -> TokenVerdict? {
+        guard credential.kind == .personalToken else { return nil }
+        return try lookup.verdict(
+            credential, provider: name,
+            read: { tx, now in
+                try tx.liveToken(digest: credential.digest, at: now).map { found in
+                    .init(principal: .user(found.user, token: found.token.id), expiresAt: found.token.expiresAt)
+                }
+            },
+            dead: { tx in try tx.deadToken(digest: credential.digest).map { "token:\($0.id)" } })
+    }
+}
