@@ -17,8 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void gate_trim_memory(void) {
-    malloc_trim(0);
+int gate_unmap_large_blocks(void) {
+    return mallopt(M_MMAP_THRESHOLD, 1 << 20) == 1 && mallopt(M_TRIM_THRESHOLD, 1 << 20) == 1 ? 0 : -1;
 }
 
 int gate_harden_process(void) {

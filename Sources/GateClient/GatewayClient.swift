@@ -62,6 +62,8 @@ public final class GatewayClient: Sendable {
         configuration.httpVersion = .http1Only
         // Somebody who waits for an answer wants to hear at once that nobody listens.
         configuration.connectionPool.retryConnectionEstablishment = false
+        // An agent asks once a minute: kept open meanwhile, the connections of a large fleet would shut everybody else out.
+        configuration.connectionPool.idleTimeout = .seconds(1)
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 

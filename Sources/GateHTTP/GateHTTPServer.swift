@@ -39,8 +39,9 @@ public enum GateHTTPServer {
         _ router: Router<GateContext>, address: BindAddress, tls: TLSIdentity?, logger: Logger,
         onServerRunning: @escaping @Sendable (any Channel) async -> Void
     ) -> some ApplicationProtocol {
+        let connections = OpenConnections(limit: maximumConnections)
         let configuration = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [RequestDeadlines()],
+            additionalChannelHandlers: [RequestDeadlines(connections: connections)],
             httpDecoderConfiguration: .init(
                 // Ours is 8 KiB, answered 431; this one only bounds what is read to find that out.
                 maxHeaderFieldSize: 64 * 1024, maxHeaderListSize: 64 * 1024, maxHeaderFieldCount: 16_384))

@@ -1,6 +1,7 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
+import Synchronization
 
 /// Closes connections that take too long to say what they want: half-open ones, slow headers, slow bodies, and ones that go
 /// on sending after they were answered. Without it, two thousand silent connections would be two thousand descriptors for
@@ -14,25 +15,43 @@ final class RequestDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         /// From accept, or from the end of the last answer, to a whole head. Also bounds the TLS handshake.
         var head: TimeAmount = .seconds(8)
         var keepAlive: TimeAmount = .seconds(60)
+        /// The same while few places are left: whoever has nothing to ask makes room for those who have.
+        var crowdedKeepAlive: TimeAmount = .seconds(1)
         var body: TimeAmount = .seconds(30)
         /// What is left of a body after its answer is read and thrown away for this long.
         var drain: TimeAmount = .seconds(2)
     }
 
     private let limits: Limits
+    private let connections: OpenConnections
+    private var isCounted = false
     private var timer: Scheduled<Void>?
     private var isReadingBody = false
     private var isAnswered = true
     private var closesAfterAnswer = false
 
-    init(limits: Limits = Limits()) { self.limits = limits }
+    init(limits: Limits = Limits(), connections: OpenConnections) {
+        self.limits = limits
+        self.connections = connections
+    }
 
-    func handlerAdded(context: ChannelHandlerContext) { start(limits.head, context) }
+    func handlerAdded(context: ChannelHandlerContext) {
+        connections.opened()
+        isCounted = true
+        start(limits.head, context)
+    }
 
-    func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) { leave() }
+
+    private func leave() {
+        timer?.cancel()
+        guard isCounted else { return }
+        isCounted = false
+        connections.closed()
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
-        timer?.cancel()
+        leave()
         context.fireChannelInactive()
     }
 
@@ -78,7 +97,7 @@ final class RequestDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         } else if closesAfterAnswer {
             context.close(promise: nil)
         } else {
-            start(limits.keepAlive, context)
+            start(connections.areCrowded ? limits.crowdedKeepAlive : limits.keepAlive, context)
         }
     }
 
@@ -87,4 +106,18 @@ final class RequestDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         timer = context.eventLoop.scheduleTask(in: amount) { bound.value.close(promise: nil) }
     }
+}
+
+/// How many connections one listener has.
+final class OpenConnections: Sendable {
+    private let count = Atomic(0)
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    func opened() { count.add(1, ordering: .relaxed) }
+    func closed() { count.subtract(1, ordering: .relaxed) }
+
+    /// Three quarters of the places are taken.
+    var areCrowded: Bool { count.load(ordering: .relaxed) * 4 > limit * 3 }
 }

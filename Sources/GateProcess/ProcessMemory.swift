@@ -1,7 +1,8 @@
 import CGateSys
 
-/// This process's own memory.
+/// How this process's memory is kept.
 public enum ProcessMemory {
-    /// Gives what was freed back to the system. For after a start that took much for a moment; slow, and not for every day.
-    public static func giveBack() { gate_trim_memory() }
+    /// Large blocks go back to the system as soon as they are freed. Stretching a shared key takes 16 MiB for a moment, which
+    /// the C library would keep for good. Call it before there is a second thread.
+    public static func returnLargeBlocks() { _ = gate_unmap_large_blocks() }
 }

@@ -8,8 +8,9 @@ public enum HostKeyFile {
     public static func load(at path: String) throws -> SSHHostKey {
         if access(path, F_OK) != 0 {
             let pair = EphemeralKey.generate()
-            try PrivateFile.write(pair.privateKeyFile, to: path)
+            // The private half last: it is what counts as there, so a kill in between only makes a new pair.
             try PrivateFile.write(pair.publicKey.line + "\n", to: path + ".pub")
+            try PrivateFile.write(pair.privateKeyFile, to: path)
         }
         guard let text = readFile(path + ".pub") else {
             throw SSHDProgram.Fault(description: "\(path).pub can't be read; restore it with: ssh-keygen -y -f \(path)")

@@ -18,6 +18,7 @@ enum SQLiteFile {
             return false
         }
         try vet(path)
+        try rollBack(path)
         for name in [path + "-wal", path + "-shm"] where access(name, F_OK) == 0 || errno != ENOENT { try vet(name) }
         return true
     }
@@ -36,17 +37,32 @@ enum SQLiteFile {
         }
     }
 
+    /// Lets SQLite undo what a kill cut short before the log was turned on. It leaves a journal of the old kind, which a
+    /// connection that may only read can't play back.
+    private static func rollBack(_ path: String) throws(StoreError) {
+        guard size(path + "-journal") > 0 else { return }
+        do {
+            let queue = try DatabaseQueue(path: path)
+            _ = try queue.writeWithoutTransaction { connection in
+                try Row.fetchOne(connection, sql: "SELECT 1 FROM sqlite_schema")
+            }
+            try queue.close()
+        } catch {
+            throw StoreError(mapping: error)
+        }
+    }
+
     /// Creates a database without tables. It gets its name with its first page in it: so an empty file of that name is
     /// what something else made of a store, and is never taken for a new one.
     private static func createDatabase(path: String) throws(StoreError) {
         let partial = path + ".new"
-        remove(path: partial)
+        for name in [partial, partial + "-journal", partial + "-wal", partial + "-shm"] { remove(path: name) }
         try create(path: partial)
         do {
             let queue = try DatabaseQueue(path: partial)
             try queue.writeWithoutTransaction { connection in
-                // Setting a header field writes the header, which an untouched database has not.
-                try connection.execute(sql: "PRAGMA user_version = 1")
+                // Writes the header, which an untouched database has not.
+                try connection.execute(sql: "PRAGMA journal_mode = WAL")
             }
             try queue.close()
             try publish(partial, as: path)

@@ -16,6 +16,12 @@ public struct SQLiteStoreFile: Sendable {
         /// Bytes of the file and of its write-ahead log.
         public var fileBytes: Int64 = 0
         public var logBytes: Int64 = 0
+
+        public init(findings: [String] = [], fileBytes: Int64 = 0, logBytes: Int64 = 0) {
+            self.findings = findings
+            self.fileBytes = fileBytes
+            self.logBytes = logBytes
+        }
     }
 
     /// Progress of a copy in pages.
@@ -107,11 +113,28 @@ public struct SQLiteStoreFile: Sendable {
         do {
             // Before anything is copied: a big store takes a while.
             guard access(destination, F_OK) != 0 else { throw StoreError.full("\(destination) exists already") }
+            try requireRoom(for: destination)
             try copy(to: partial, progress: progress)
             try SQLiteFile.publish(partial, as: destination)
         } catch {
             SQLiteFile.remove(path: partial)
             throw StoreError(mapping: error)
+        }
+    }
+
+    /// SQLite has no words of its own for a copy whose disk is full.
+    private func requireRoom(for destination: String) throws(StoreError) {
+        let folder = destination.lastIndex(of: "/").map { String(destination[...$0]) } ?? "."
+        var disk = statvfs()
+        guard statvfs(folder, &disk) == 0 else {
+            throw .full("can't use \(folder): \(String(cString: strerror(errno)))")
+        }
+        let (needed, free) = (
+            SQLiteFile.size(path) + SQLiteFile.size(path + "-wal"),
+            Int64(clamping: UInt64(disk.f_bavail) * UInt64(disk.f_frsize))
+        )
+        guard free >= needed else {
+            throw .full("no room for \(destination): it takes up to \(needed) bytes, and its disk has \(free) left")
         }
     }
 

@@ -36,6 +36,7 @@ public struct SQLiteStoreRestore: Sendable {
             let isSettled = try settleExisting()
             if isSettled == true { outcome.revocations = try? RevocationCarrier(from: path, to: fresh).run() }
             try note(outcome, in: fresh)
+            try prepareForUse(fresh)
             try giveToOwnerOfFolder(fresh)
             outcome.kept = try swap(fresh, isSettled: isSettled)
             return outcome
@@ -66,7 +67,8 @@ public struct SQLiteStoreRestore: Sendable {
     private func swap(_ fresh: String, isSettled: Bool?) throws -> String? {
         var kept: String?
         if let isSettled {
-            let aside = "\(path).before-restore-\(now.wholeSeconds)"
+            // To the microsecond: a restore that was killed before its last step may be tried again at once.
+            let aside = "\(path).before-restore-\(now.microseconds)"
             if !isSettled {
                 for suffix in ["-wal", "-shm"] where access(path + suffix, F_OK) == 0 {
                     try system("keep \(path)\(suffix)", rename(path + suffix, aside + suffix))
@@ -95,6 +97,13 @@ public struct SQLiteStoreRestore: Sendable {
                     severity: .warning, actor: "operator", subject: "gateway:\(identity.gateway)",
                     details: [("revocations_kept", outcome.revocations.map(String.init) ?? "unknown")]))
         }
+        try queue.close()
+    }
+
+    /// A gateway that is killed while it turns the log on would leave a journal of the old kind beside the store.
+    private func prepareForUse(_ file: String) throws {
+        let queue = try DatabaseQueue(path: file)
+        try queue.writeWithoutTransaction { connection in try connection.execute(sql: "PRAGMA journal_mode = WAL") }
         try queue.close()
     }
 

@@ -18,7 +18,8 @@ struct FirstAdministrator {
     private var secretFile: String { Self.secretFile(settings) }
 
     func offer() async throws {
-        guard try await setup.needsAdministrator() else {
+        let mayOffer = if try await setup.needsAdministrator() { true } else { try await isLost() }
+        guard mayOffer else {
             unlink(secretFile)
             if inherited?.token != nil { await inherited?.client.discardToken() }
             return
@@ -50,6 +51,12 @@ struct FirstAdministrator {
                     "gate.command": "tidegate setup \(settings.publicURL) --secret-file \(secretFile)",
                 ])
         }
+    }
+
+    /// A bootstrap token was made and nobody can have it: its file isn't there.
+    private func isLost() async throws -> Bool {
+        guard let file = settings.bootstrapTokenFile, access(file, F_OK) != 0, errno == ENOENT else { return false }
+        return try await setup.awaitsFirstUse()
     }
 
     /// The file's folder may be root's alone: then it was opened before root was given up.

@@ -109,8 +109,9 @@ struct RootStage {
             if key == nil {
                 let pair = EphemeralKey.generate()
                 let text = Array(pair.privateKeyFile.reveal().utf8)
-                try kept.write(text, to: name, uid: uid, gid: gid)
+                // The private half last: it is what counts as there, so a kill in between only makes a new pair.
                 try kept.write(Array((pair.publicKey.line + "\n").utf8), to: name + ".pub", uid: uid, gid: gid)
+                try kept.write(text, to: name, uid: uid, gid: gid)
                 key = text
             }
             try PrivateFile.write(key ?? [], to: sshd.hostKeyPath)

@@ -62,6 +62,7 @@ struct Serve: AsyncParsableCommand {
             }
             if isSecondStage { ProgramRestart.takeName("tidegate") }
             try ProcessHardening.apply()
+            ProcessMemory.returnLargeBlocks()
             raiseDescriptorLimit()
             let inherited = try LauncherInheritance(environment: environment, stateDirectory: settings.stateDirectory)
             var warning: String?

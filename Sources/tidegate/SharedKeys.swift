@@ -2,7 +2,6 @@ import GateCompatibility
 import GateControl
 import GateHTTP
 import GateModel
-import GateProcess
 import GateWire
 import Glibc
 import Logging
@@ -57,8 +56,6 @@ struct SharedKeySettings: Sendable {
         do { ring = try SharedKeyRing(keys: keys, stableSalt: dependencies.identity.tenant.text) } catch {
             throw StartFault("API_KEY, API_KEYS or api-keys-file: \(error)")
         }
-        // scrypt took 16 MiB for each key and gave them back, which the C library would keep for good.
-        ProcessMemory.giveBack()
         logger.warning(
             "ssh-tunnel-gateway agents are let in by shared keys",
             metadata: [

@@ -60,8 +60,9 @@ ssize_t gate_receive_message(int socket, void *bytes, size_t capacity, int *fds,
 // PR_SET_DUMPABLE 0 and RLIMIT_CORE 0.
 int gate_harden_process(void);
 
-// Gives memory that was freed back to the system (malloc_trim(3)).
-void gate_trim_memory(void);
+// Blocks of 1 MiB and more are mapped and unmapped one by one (mallopt(3)); otherwise the first one that is freed makes
+// glibc keep later ones for good. Returns 0, or -1 when the C library refuses.
+int gate_unmap_large_blocks(void);
 
 // Becomes another user for good. With `keep_kill` the process keeps CAP_KILL and nothing else, and must still have one
 // thread (EBUSY otherwise), because Linux keeps capabilities per thread. EPERM when root could be had back.

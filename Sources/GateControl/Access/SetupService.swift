@@ -4,6 +4,7 @@ import GateStore
 /// The first administrator: who they are, and the secret that buys their token once.
 public struct SetupService: Sendable {
     public static let administratorName = "admin"
+    static let bootstrapLabel = "bootstrap"
     public static let secretLifetime = Duration.seconds(86_400)
     /// Tokens written at first start; long enough to make a proper one with.
     public static let bootstrapLifetime = Duration.seconds(86_400)
@@ -58,9 +59,27 @@ public struct SetupService: Sendable {
         }
     }
 
-    /// The token of `--bootstrap-token-file`.
+    /// The token of `--bootstrap-token-file`. One made before it and never used is void: whoever should have got it didn't.
     public func makeBootstrapToken() async throws -> Secret<String> {
-        try await mint(label: "bootstrap", source: "", lifetime: Self.bootstrapLifetime) { _ in }.text
+        let now = dependencies.now()
+        let minted = try await mint(label: Self.bootstrapLabel, source: "", lifetime: Self.bootstrapLifetime) {
+            [dependencies] tx in
+            for token in try tx.revokeUnusedTokens(label: Self.bootstrapLabel, at: now) {
+                try tx.appendAudit(dependencies.ownEvent("token.revoked", subject: "token:\(token)", at: now))
+            }
+        }
+        dependencies.credentials.dropAll()
+        return minted.text
+    }
+
+    /// Whether the only way in is a bootstrap token that nobody has used. A gateway that died between making it and writing
+    /// its file leaves one whose text nobody has.
+    public func awaitsFirstUse() async throws -> Bool {
+        let now = dependencies.now()
+        return try await dependencies.database.read { tx in
+            try tx.hasUsableAdministrator(at: now)
+                && !tx.hasUsableAdministrator(at: now, besidesUnused: Self.bootstrapLabel)
+        }
     }
 
     private func refused(_ source: String) -> ControlError {

@@ -213,7 +213,9 @@ public struct RegistrationService: Sendable {
                 try tx.lease(of: machine, on: gateway).map { LeaseCache.Holding(lease: $0) }
             }
         }
-        guard let lease = holding?.lease else { throw ControlError.leaseNotFound }
+        // A generation ahead of ours is no other process's work: the store was restored from a backup. Registering again
+        // brings both together; "superseded" would end the agent for good.
+        guard let lease = holding?.lease, generation <= lease.generation else { throw ControlError.leaseNotFound }
         guard lease.generation == generation else { throw ControlError.generationSuperseded }
         let until = now + leaseLifetime
         guard try await dependencies.revive(lease, at: now, until: until) else { throw ControlError.leaseNotFound }

@@ -32,14 +32,28 @@ extension Transaction {
     }
 
     /// True when somebody can still sign in: a user who isn't disabled holds a token that is neither revoked nor expired.
-    public func hasUsableAdministrator(at now: Timestamp) throws(StoreError) -> Bool {
-        try !rows(
+    /// `besidesUnused` leaves out tokens of that label that were never used.
+    public func hasUsableAdministrator(
+        at now: Timestamp, besidesUnused label: String? = nil
+    ) throws(StoreError) -> Bool {
+        let rest: SQL = label.map { "AND NOT (t.label = \($0) AND t.last_used_at IS NULL)" } ?? ""
+        return try !rows(
             """
             SELECT 1 AS one FROM access_token t JOIN gate_user u ON u.id = t.user_id
             WHERE u.role = 'admin' AND u.disabled_at IS NULL AND t.revoked_at IS NULL
-              AND (t.expires_at IS NULL OR t.expires_at > \(now)) LIMIT 1
+              AND (t.expires_at IS NULL OR t.expires_at > \(now)) \(rest) LIMIT 1
             """
         ).isEmpty
+    }
+
+    /// Revokes tokens of that label that were never used; returns them.
+    public func revokeUnusedTokens(label: String, at now: Timestamp) throws(StoreError) -> [ID<AccessToken>] {
+        try rows(
+            """
+            UPDATE access_token SET revoked_at = \(now)
+            WHERE label = \(label) AND last_used_at IS NULL AND revoked_at IS NULL RETURNING id
+            """
+        ).map { row throws(StoreError) in try row.id("id", of: AccessToken.self) }
     }
 
     public func insertToken(_ token: AccessToken, digest: CredentialDigest) throws(StoreError) {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import GateCommands
 import GateProcess
+import GateStore
 import GateStoreSQLite
 import Glibc
 
@@ -40,13 +41,7 @@ struct StoreCheck: StoreFileCommand {
 
     func perform() throws {
         let (stateDirectory, path) = try options.location()
-        let file = try SQLiteStoreFile(path: path)
-        var report = try file.check(StoreOptions.migrations())
-        // A log that a gateway is writing can't be read as bytes.
-        let lock = "\(stateDirectory)/lock"
-        if access(lock, F_OK) == 0, let held = try? FileLock(path: lock) {
-            try withExtendedLifetime(held) { report.findings += try file.logDamage().map { [$0] } ?? [] }
-        }
+        let report = try Self.report(on: path, stateDirectory: stateDirectory)
         var facts = FactSheet()
         facts.add("store", path)
         facts.add("sound", report.findings.isEmpty ? "yes" : "no")
@@ -55,5 +50,19 @@ struct StoreCheck: StoreFileCommand {
         if !report.findings.isEmpty { facts.add("findings", report.findings) }
         try options.show(Document(path, report), facts)
         guard report.findings.isEmpty else { throw ExitCode(1) }
+    }
+
+    private static func report(on path: String, stateDirectory: String) throws -> SQLiteStoreFile.Report {
+        let file: SQLiteStoreFile
+        do { file = try SQLiteStoreFile(path: path) } catch StoreError.corrupt(let finding) {
+            return SQLiteStoreFile.Report(findings: [finding])
+        }
+        var report = try file.check(StoreOptions.migrations())
+        // A log that a gateway is writing can't be read as bytes.
+        let lock = "\(stateDirectory)/lock"
+        if access(lock, F_OK) == 0, let held = try? FileLock(path: lock) {
+            try withExtendedLifetime(held) { report.findings += try file.logDamage().map { [$0] } ?? [] }
+        }
+        return report
     }
 }

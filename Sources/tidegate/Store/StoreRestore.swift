@@ -65,9 +65,10 @@ struct StoreRestore: StoreFileCommand {
         try options.show(
             Document(
                 store: path, restored_from: source, kept: outcome.kept, revocations_kept: outcome.revocations), facts)
-        if outcome.kept != nil, outcome.revocations == nil {
+        if outcome.revocations == nil {
             StoreOptions.say(
-                "tidegate: the store before could not be read: revoke again what was revoked since the backup\n")
+                "tidegate: there was no store before that could be read: revoke again what was revoked since the backup\n"
+            )
         }
     }
 }
