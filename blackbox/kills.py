@@ -1,5 +1,6 @@
 """kill -9, each kind with what has to happen before the gateway or an agent is started again."""
 
+import contextlib
 import os
 import signal
 import time
@@ -41,9 +42,12 @@ class Kills:
         """Returns the machines whose tunnel or agent was hit."""
         return getattr(self, kind.replace(" ", "_"))() or []
 
-    def strike(self, *pids):
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+    def strike(self, first, *others):
+        os.kill(first, signal.SIGKILL)
+        for pid in others:
+            # The death before it may have ended this one as well.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.struck()
 
     def shuffled(self, *pids):
