@@ -66,8 +66,8 @@ def prepare(stack, environment=None):
     body = {"public_key": "{key}", "machines": [gateway.machines[0].agent_id], "label": "benchmark"}
     keys = [load.request("POST", "/api/v1/tunnel-keys", body, gateway.token),
             load.after(load.request("DELETE", "/api/v1/tunnel-keys/{id}", None, gateway.token))]  # fmt: skip
-    files = {"tunnel keys": load.written(keys), "registrations": load.written(map(load.native_register, gateway.machines))}
-    return gateway, files
+    registrations = map(load.native_register, gateway.machines)
+    return gateway, {"tunnel keys": load.written(keys), "registrations": load.written(registrations)}
 
 
 def require_slow(gateway, environment, seconds):
@@ -108,8 +108,8 @@ def main():
         paper.table("What the disk itself syncs: 4 KiB and fdatasync, one after the other",
                     ["disk", "a second", "p50 ms", "p99 ms"], rows)  # fmt: skip
         for side in sides:
-            rows = [[clients, *cells[side, "tunnel keys", clients].columns, *cells[side, "registrations", clients].columns]
-                    for clients in concurrency]  # fmt: skip
+            rows = [[clients, *cells[side, "tunnel keys", clients].columns,
+                     *cells[side, "registrations", clients].columns] for clients in concurrency]  # fmt: skip
             paper.table(f"Changes a second, {side}", ["clients", "tunnel keys", "p50 / p99 ms", "mean group",
                         "registrations", "p50 / p99 ms", "mean group"], rows)  # fmt: skip
         for kind in ("tunnel keys", "registrations"):

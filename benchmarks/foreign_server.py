@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 
-import report  # noqa: F401  (makes the harness importable)
+from stored_gateway import ADDRESS, PORTS
 
 import programs
 from commands import end, log_text
 from foreign import API_KEY, ForeignServer, venv
-from networks import give_back_ports, listening
+from networks import listening
 from waiting import wait_until
 
 
@@ -27,21 +27,26 @@ class SeededServer(ForeignServer):
     """The real server, under an ordinary account, with `agent_ids` registered; `kill` and `start` keep its state."""
 
     def __init__(self, folder, agent_ids):
-        super().__init__(folder, programs.ordinary_user(), leases=len(agent_ids) + 50)
+        super().__init__(folder, programs.ordinary_user(), leases=2)
         # Only its HTTP side is measured.
         self.sshd.close()
+        self.kill()
+        # The same ports as our gateway has, with room for more: it tries them by chance until one is free.
+        self.env |= {"PORT_RANGE_START": str(PORTS[0]), "PORT_RANGE_END": str(PORTS[-1]),
+                     "AGENT_REVERSE_BIND_HOST": ADDRESS}  # fmt: skip
         self._seed(agent_ids)
+        self.start()
 
     def _seed(self, agent_ids):
-        """Both files as it writes them. It reads them anew at each call, so it needn't be stopped for this."""
+        """Both files as it writes them."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat()
         allocations, lines = [], []
-        for port, agent_id in enumerate(agent_ids, self.first_lease):
+        for port, agent_id in enumerate(agent_ids, PORTS[0]):
             line = _key_line()
             allocations.append({"agent_id": agent_id, "port_b": port, "public_key": line, "created_at": now,
                                 "last_seen": now})  # fmt: skip
-            lines.append('no-pty,no-agent-forwarding,no-X11-forwarding,no-user-rc,permitlisten="127.0.0.1:'
-                         f'{port}" {line} tunnel-agent={agent_id} port_b={port}\n')  # fmt: skip
+            lines.append('no-pty,no-agent-forwarding,no-X11-forwarding,no-user-rc,permitlisten='
+                         f'"{ADDRESS}:{port}" {line} tunnel-agent={agent_id} port_b={port}\n')  # fmt: skip
         self.allocations.write_text(json.dumps({"allocations": allocations}, separators=(",", ":")))
         self.authorized.write_text("".join(lines))
         for path in (self.allocations, self.authorized):
@@ -62,7 +67,6 @@ class SeededServer(ForeignServer):
 
     def close(self):
         end(self.process)
-        give_back_ports(self.first_lease, self.last_lease - self.first_lease + 1)
 
     def __enter__(self):
         return self

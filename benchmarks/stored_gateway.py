@@ -11,34 +11,32 @@ from foreign import API_KEY
 from gateway import Gateway
 from networks import port_is_free
 
-# Below the kernel's own range for outgoing connections, which would now and then sit on a leased port.
-PORTS = range(1100, 32700)
-
-
-def free_of(taken=()):
-    """Ports to lease, one after another, without those that somebody listens on or that are in `taken`."""
-    return (port for port in PORTS if port not in taken and port_is_free(port))
+# What is leased. On an address of loopback that nothing else uses, no listener and no outgoing connection of this host
+# ever sits on one of these ports.
+ADDRESS = "127.0.0.2"
+PORTS = range(20_000, 60_000)
 
 
 class StoredGateway(Gateway):
     """`shared` agents of the dialect with a lease each, `native` enrolled machines, of which `leased` hold a lease.
 
-    The defaults of the product, but for the ports, which are PORTS of one address whatever the harness would choose.
-    Any number of such gateways can stand side by side: nobody binds what they lease here.
+    The defaults of the product, but for the ports, which are PORTS of `lease_address`. Any number of such gateways can
+    stand side by side: nobody binds what they lease here.
     """
 
-    def __init__(self, shared=0, native=0, leased=None, taken=(), environment=None, key_lines=()):
-        super().__init__(start=False, environment={"API_KEY": API_KEY} | (environment or {}))
+    def __init__(self, shared=0, native=0, leased=None, lease_address=ADDRESS, environment=None, key_lines=()):
+        super().__init__(start=False, leases=1, extra=["--lease-bind", lease_address],
+                         environment={"API_KEY": API_KEY} | (environment or {}))  # fmt: skip
         self.first_lease, self.last_lease = PORTS[0], PORTS[-1]
         try:
             self.start()
             self.stop()
-            ports = free_of({*taken, self.port, self.ssh_port})
-            with seeding.Seeding(self.database) as store:
+            ports = (port for port in PORTS
+                     if port not in (self.port, self.ssh_port) and port_is_free(port, lease_address))  # fmt: skip
+            with seeding.Seeding(self.database, lease_address) as store:
                 self.agents = store.shared_key_agents(shared, API_KEY, ports)
                 leases = [next(ports) for _ in range(native if leased is None else leased)]
                 self.machines = store.machines(native, leases, key_lines)
-            self.stored = shared + native
             self.kept = self.folder / "kept.db"
             shutil.copy2(self.database, self.kept)
         except BaseException:
