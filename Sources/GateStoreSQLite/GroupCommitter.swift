@@ -99,7 +99,14 @@ final class GroupCommitter: Sendable {
             return group
         }
         guard !group.isEmpty else { return false }
-        let verdicts = commit(group)
+        var verdicts = commit(group)
+        let refused = group.indices.filter { verdicts[$0].isWantOfRoom }
+        if !refused.isEmpty {
+            // What the log holds is mostly superseded: moved into the file, it has room of its own again, and revocations
+            // above all should not wait for the operator. Bodies have no side effects, and of these nothing was stored.
+            try? pool.writeWithoutTransaction { connection in _ = try connection.checkpoint(.truncate) }
+            for (index, verdict) in zip(refused, commit(refused.map { group[$0] })) { verdicts[index] = verdict }
+        }
         state.withLock { state in
             state.counts.commits += 1
             state.counts.jobs += group.count
@@ -160,4 +167,11 @@ public struct CommitCounts: Hashable, Sendable {
     public internal(set) var commits = 0
     /// Bodies run in them, also those that threw.
     public internal(set) var jobs = 0
+}
+
+extension Result where Failure == any Error {
+    /// The disk had no room for it.
+    fileprivate var isWantOfRoom: Bool {
+        if case .failure(StoreError.full) = self { true } else { false }
+    }
 }
