@@ -17,8 +17,8 @@ MODES = ["root", "user-plain"]
 class Site:
     """A gateway that has served and stopped. `folded`: all is in the file; `logged`: what came last is in the log."""
 
-    def __init__(self, mode):
-        self.gateway = Gateway(mode)
+    def __init__(self, gateway):
+        self.gateway = gateway
         self.tunnels = [Tunnel(self.gateway) for _ in range(10)]
         self.jump = Jump(self.gateway, [self.tunnels[0].name])
         self.files = StoreFiles(self.gateway)
@@ -70,9 +70,8 @@ class Site:
 def kept(request):
     if reason := available_modes().get(request.param):
         pytest.skip(f"{request.param}: {reason}")
-    site = Site(request.param)
-    yield site
-    site.gateway.close()
+    with Gateway(request.param) as gateway:
+        yield Site(gateway)
 
 
 @pytest.fixture

@@ -99,18 +99,18 @@ def kill_backups(owner, chance, figures, count):
 
 
 def test_a_killed_restore_leaves_the_old_store_or_the_new_one(owner, chance, figures):
-    kill_restores(owner, chance, figures, 4)
+    kill_restores(owner, chance, figures, 2)
 
 
 @pytest.mark.long
 def test_a_killed_restore_leaves_the_old_store_or_the_new_one_in_full(owner, chance, figures):
-    kill_restores(owner, chance, figures, 40)
+    kill_restores(owner, chance, figures, 20)
 
 
 def test_a_killed_backup_leaves_a_whole_one_or_none(owner, chance, figures):
-    kill_backups(owner, chance, figures, 4)
+    kill_backups(owner, chance, figures, 2)
 
 
 @pytest.mark.long
 def test_a_killed_backup_leaves_a_whole_one_or_none_in_full(owner, chance, figures):
-    kill_backups(owner, chance, figures, 40)
+    kill_backups(owner, chance, figures, 20)
