@@ -14,6 +14,7 @@ import Synchronization
 struct AuditLogFile: Service {
     static let rotationSize: Int64 = 64 << 20
     static let kept = 10
+    static let batch = 500
 
     let audit: AuditService
     let folder: String
@@ -40,12 +41,14 @@ struct AuditLogFile: Service {
     private func step(looks: Bool) async -> Bool {
         do {
             while true {
-                let events = try await audit.unexported(limit: 500)
+                let events = try await audit.unexported(limit: Self.batch)
                 guard !events.isEmpty else { return true }
                 let present = looks ? lastIdentifiers() : []
                 let fresh = events.filter { !present.contains($0.event.id.text) }
                 try append(fresh.map { AuditEventBody($0) })
                 try await audit.markExported(events.map(\.event.id))
+                // What has come meanwhile waits for the next pass: each costs a sync and a commit, which changes would wait for.
+                guard events.count == Self.batch else { return true }
             }
         } catch is CancellationError {
             return false

@@ -138,7 +138,9 @@ struct RootStage {
     /// turns out to be needed.
     private func openToken() -> (descriptor: Int32, files: LauncherServer.Token)? {
         guard let final = settings.bootstrapTokenFile, let slash = final.lastIndex(of: "/") else { return nil }
-        let temporary = "\(final[...slash]).tidegate-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        // A name of this gateway's own, so that what a killed start left is replaced and nothing gathers.
+        let temporary = "\(final[...slash]).tidegate-token-\(Self.shortName(of: settings.stateDirectory))"
+        unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return nil }
         return (descriptor, .init(temporary: temporary, final: final))
