@@ -1,15 +1,18 @@
 """kill -9 at random moments under load: what was answered is there, what was not is whole, nothing stays behind."""
 
 import copy
+import time
 
 import pytest
 from chaos import Chaos
-from gateway import default_mode
+from gateway import Gateway, default_mode
 from ledger import GONE, LIVE
 from look import Look
 from networks import Canary
 from reckoning import faults
+from remains import Remains
 from tunnels import Tunnel
+from waiting import until_moment, wait_until
 
 
 def killed(mode, count, chance, figures):
@@ -33,6 +36,42 @@ def test_kills_in_the_other_modes(every_mode, chance, figures):
     for mode in every_mode:
         if mode != default_mode():
             killed(mode, 20, chance, figures)
+
+
+# --- the first start of all ---
+
+
+def first_start(mode, kill_after=None):
+    """How long it takes, when another one was killed before it after so many seconds."""
+    with Gateway(mode, leases=20, start=False) as gateway:
+        if kill_after is not None:
+            gateway.launch()
+            until_moment(time.monotonic() + kill_after)
+            gateway.kill()
+        begun = time.monotonic()
+        gateway.start()
+        duration = time.monotonic() - begun
+        assert gateway.token_file.exists(), f"nobody can sign in:\n{gateway.log_end}"
+        assert gateway.call("GET", "/api/v1/gateway").status == 200
+        remains = Remains(gateway, [])
+        wait_until(lambda: not remains.strays(), 5, lambda: "\n".join(remains.strays()))
+        return duration
+
+
+def killed_in_first_start(mode, count, chance, figures):
+    usual = first_start(mode)
+    starts = [first_start(mode, chance.uniform(0, 1.1 * usual)) for _ in range(count)]
+    figures.times(f"start after a kill in the first start, {mode}", starts)
+
+
+def test_kills_in_the_first_start(chance, figures):
+    killed_in_first_start(default_mode(), 6, chance, figures)
+
+
+@pytest.mark.long
+def test_kills_in_the_first_start_in_full(every_mode, chance, figures):
+    for mode in every_mode:
+        killed_in_first_start(mode, 60, chance, figures)
 
 
 # --- would the checks see what they are there for? ---
