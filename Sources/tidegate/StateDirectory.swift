@@ -30,5 +30,21 @@ struct StateDirectory {
                 throw StartFault("state-dir: \(error)")
             }
         }
+        for folder in [path, "\(path)/ssh"] { Self.removeUnfinished(in: folder) }
+    }
+
+    /// What a kill left of files that were being written: some hold a copy of the host key. The lock says that nobody else
+    /// is writing there.
+    private static func removeUnfinished(in folder: String) {
+        guard let directory = opendir(folder) else { return }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                })
+        }
+        for name in names where name.hasPrefix(".tidegate-") { unlink("\(folder)/\(name)") }
     }
 }
