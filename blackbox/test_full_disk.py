@@ -195,7 +195,7 @@ def overrun(site, refusals, figures):
 
 
 def test_nothing_acknowledged_is_lost_when_load_meets_the_end_of_the_disk(site, figures):
-    site.disk.fill(leaving=1 << 20)
+    site.disk.fill(leaving=4 << 20)
     overrun(site, 500, figures)
 
 
