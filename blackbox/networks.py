@@ -25,9 +25,13 @@ def port_is_free(port, address="127.0.0.1"):
 
 
 def free_ports(count=1):
-    """The first of `count` free ports in a row, below the kernel's own range for outgoing connections."""
+    """The first of `count` free ports in a row, outside the kernel's own range for outgoing connections.
+
+    A long row is looked for above that range: below it a few hundred single ports of a whole run leave no such gap.
+    """
+    places = range(61_000, 65_501 - count, count) if count > 500 else range(10_240, 31_000 - count)
     for _ in range(10_000):
-        first = random.SystemRandom().randrange(10240, 31000 - count)
+        first = random.SystemRandom().choice(places)
         wanted = range(first, first + count)
         if _taken.isdisjoint(wanted) and all(port_is_free(port) for port in wanted):
             _taken.update(wanted)

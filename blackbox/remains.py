@@ -87,8 +87,8 @@ class Remains:
         found += self._launchers(table)
         for machine in self.machines:
             found += self._clients(machine, table)
-        # The first administrator's token is written beside its place; at a later start none is needed.
-        found += [f"{path} was left" for path in self.gateway.folder.glob(".tidegate-*")]
+        # Each file is written beside its place, and moved there when it is whole.
+        found += [f"{path} was left" for path in self.gateway.state.rglob(".tidegate-*")]
         return found
 
     def _listeners(self, listed):

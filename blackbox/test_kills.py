@@ -53,6 +53,9 @@ def first_start(mode, kill_after=None):
         duration = time.monotonic() - begun
         assert gateway.token_file.exists(), f"nobody can sign in:\n{gateway.log_end}"
         assert gateway.call("GET", "/api/v1/gateway").status == 200
+        for left in gateway.folder.glob(".tidegate-*"):
+            # Where its folder is not the gateway's own, half a token file may stay; it lets nobody in.
+            assert gateway.call("GET", "/api/v1/whoami", token=left.read_text().strip() or "none").status == 401
         remains = Remains(gateway, [])
         wait_until(lambda: not remains.strays(), 5, lambda: "\n".join(remains.strays()))
         return duration

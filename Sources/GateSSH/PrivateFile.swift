@@ -12,8 +12,12 @@ public enum PrivateFile {
         public var description: String { "Could not \(action) \(path): \(String(cString: strerror(code)))" }
     }
 
-    public static func write(_ text: Secret<String>, to path: String, mode: UInt32 = 0o600) throws(Fault) {
-        try write([UInt8](text.reveal().utf8), to: path, mode: mode)
+    /// `temporary`: a name of the caller's own in the same folder for the unfinished file. What a kill left under it is
+    /// replaced; a random name would gather.
+    public static func write(
+        _ text: Secret<String>, to path: String, mode: UInt32 = 0o600, temporary: String? = nil
+    ) throws(Fault) {
+        try write([UInt8](text.reveal().utf8), to: path, mode: mode, temporary: temporary)
     }
 
     public static func write(_ text: String, to path: String, mode: UInt32 = 0o600) throws(Fault) {
@@ -21,14 +25,17 @@ public enum PrivateFile {
     }
 
     /// Replaces `path` (a symbolic link itself, not what it points to) and returns when that is on the disk.
-    public static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws(Fault) {
+    public static func write(
+        _ bytes: [UInt8], to path: String, mode: UInt32 = 0o600, temporary: String? = nil
+    ) throws(Fault) {
         let bytesOfPath = Array(path.utf8)
         guard !bytesOfPath.contains(0), let last = bytesOfPath.last, last != slash else {
             throw Fault(action: "write", path: path, code: EINVAL)
         }
         let folder = String(decoding: bytesOfPath.prefix((bytesOfPath.lastIndex(of: slash) ?? -1) + 1), as: UTF8.self)
         // Unguessable and exclusive: in a folder others may write, nobody can put a file or link in its place first.
-        let temporary = "\(folder).tidegate-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        if let temporary { unlink(temporary) }
+        let temporary = temporary ?? "\(folder).tidegate-\(String(UInt64.random(in: .min ... .max), radix: 36))"
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Fault(action: "create a file next to", path: path, code: errno) }
         do throws(Fault) {

@@ -129,12 +129,18 @@ public struct SQLiteStoreFile: Sendable {
         guard statvfs(folder, &disk) == 0 else {
             throw .full("can't use \(folder): \(String(cString: strerror(errno)))")
         }
-        let (needed, free) = (
-            SQLiteFile.size(path) + SQLiteFile.size(path + "-wal"),
-            Int64(clamping: UInt64(disk.f_bavail) * UInt64(disk.f_frsize))
-        )
+        let needed: Int64
+        do {
+            needed = try read { connection in
+                let pages = try Int64.fetchOne(connection, sql: "PRAGMA page_count") ?? 0
+                return try pages * (Int64.fetchOne(connection, sql: "PRAGMA page_size") ?? 0)
+            }
+        } catch {
+            throw StoreError(mapping: error)
+        }
+        let free = Int64(clamping: UInt64(disk.f_bavail) * UInt64(disk.f_frsize))
         guard free >= needed else {
-            throw .full("no room for \(destination): it takes up to \(needed) bytes, and its disk has \(free) left")
+            throw .full("no room for \(destination): it takes \(needed) bytes, and its disk has \(free) left")
         }
     }
 

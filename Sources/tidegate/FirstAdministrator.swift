@@ -61,7 +61,10 @@ struct FirstAdministrator {
 
     /// The file's folder may be root's alone: then it was opened before root was given up.
     private func put(_ text: Secret<String>, to file: String) async throws {
-        guard let inherited else { return try PrivateFile.write(text, to: file) }
+        guard let inherited else {
+            let temporary = RootStage.tokenTemporary(file, stateDirectory: settings.stateDirectory)
+            return try PrivateFile.write(text, to: file, temporary: temporary)
+        }
         guard let descriptor = inherited.token else { throw StartFault("\(file) could not be made") }
         defer { close(descriptor) }
         let bytes = Array(text.reveal().utf8)

@@ -134,12 +134,17 @@ struct RootStage {
         return preparation
     }
 
+    /// The unfinished token file, by a name of this gateway's own: what a killed start left is replaced, and nothing gathers.
+    static func tokenTemporary(_ final: String, stateDirectory: String) -> String? {
+        final.lastIndex(of: "/").map { "\(final[...$0]).tidegate-token-\(shortName(of: stateDirectory))" }
+    }
+
     /// Where the token goes may be a folder of root's: it is opened here and written later. A failure is told when the token
     /// turns out to be needed.
     private func openToken() -> (descriptor: Int32, files: LauncherServer.Token)? {
-        guard let final = settings.bootstrapTokenFile, let slash = final.lastIndex(of: "/") else { return nil }
-        // A name of this gateway's own, so that what a killed start left is replaced and nothing gathers.
-        let temporary = "\(final[...slash]).tidegate-token-\(Self.shortName(of: settings.stateDirectory))"
+        guard let final = settings.bootstrapTokenFile,
+            let temporary = Self.tokenTemporary(final, stateDirectory: settings.stateDirectory)
+        else { return nil }
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return nil }
