@@ -38,7 +38,7 @@ class Chaos:
     """A gateway under load, with real machines beside it."""
 
     def __init__(self, mode, chance, machines=2):
-        self.chance, self.closing = chance, []
+        self.chance, self.made = chance, contextlib.ExitStack()
         self.killed, self.counts, self.tried = collections.Counter(), collections.Counter(), set()
         self.in_flight, self.returns = [], []
         try:
@@ -57,12 +57,12 @@ class Chaos:
             raise
 
     def _keep(self, made):
-        self.closing.append(made)
+        self.made.callback(made.close)
         return made
 
     def close(self):
-        for made in reversed(self.closing):
-            made.close()
+        """All of it, also when one thing fails to close."""
+        self.made.close()
 
     def __enter__(self):
         return self
