@@ -36,8 +36,8 @@ def padded(files):
     files.put(files.keep())
 
 
-def kill_restores(owner, chance, figures, count):
-    gateway = owner.gateway
+def grown(gateway):
+    """Gives the running gateway ten machines and a store large enough to be killed in the middle of."""
     files = StoreFiles(gateway)
     for _ in range(10):
         add(gateway)
@@ -45,6 +45,12 @@ def kill_restores(owner, chance, figures, count):
     files.fold()
     padded(files)
     gateway.start()
+    return files
+
+
+def kill_restores(owner, chance, figures, count):
+    gateway = owner.gateway
+    files = grown(gateway)
     backup, old_names = owner.backup(), set(machines(gateway))
     for _ in range(10):
         add(gateway)
@@ -74,13 +80,7 @@ def kill_restores(owner, chance, figures, count):
 
 def kill_backups(owner, chance, figures, count):
     gateway = owner.gateway
-    files = StoreFiles(gateway)
-    for _ in range(10):
-        add(gateway)
-    gateway.stop()
-    files.fold()
-    padded(files)
-    gateway.start()
+    grown(gateway)
     begun = time.monotonic()
     owner.backup()
     whole = time.monotonic() - begun

@@ -6,11 +6,6 @@ struct RevocationCarrier {
     let from: String
     let to: String
 
-    init(from: String, to: String) {
-        self.from = from
-        self.to = to
-    }
-
     /// Tables and their columns that, once set, take something away for good.
     private static let ends: [(table: String, column: String)] = [
         ("access_token", "revoked_at"), ("agent_key", "revoked_at"), ("tunnel_key", "revoked_at"),

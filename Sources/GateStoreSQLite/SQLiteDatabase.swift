@@ -27,7 +27,7 @@ public final class SQLiteDatabase: MigratingDatabase {
                 if let migrations { _ = try file.schema(migrations) }
             }
         } catch {
-            throw Self.openingError(error, path: path)
+            throw StoreError(mapping: error)
         }
         wasRead = SQLiteFile.size(path) <= Self.readLimit
         do {
@@ -45,7 +45,7 @@ public final class SQLiteDatabase: MigratingDatabase {
                 try connection.execute(sql: "PRAGMA journal_size_limit = 67108864")
             }
         } catch {
-            throw Self.openingError(error, path: path)
+            throw StoreError(mapping: error)
         }
         committer = GroupCommitter(pool: pool)
     }
@@ -101,13 +101,5 @@ public final class SQLiteDatabase: MigratingDatabase {
             try connection.execute(sql: "PRAGMA trusted_schema = OFF")
         }
         return configuration
-    }
-
-    private static func openingError(_ error: any Error, path: String) -> StoreError {
-        switch StoreError(mapping: error) {
-        case .corrupt(let message): .corrupt(message)
-        case .full(let message): .full(message)
-        case let other: other
-        }
     }
 }

@@ -20,10 +20,15 @@ final class LeaseCache: Sendable {
         var agent: SharedKeyAgent?
     }
 
-    fileprivate struct State {
+    private struct State {
         var epoch: UInt64 = 0
         var holdings: [Asker: Holding] = [:]
         var askers = ReverseIndex<ID<Machine>, Asker>()
+
+        mutating func clear() {
+            holdings.removeAll(keepingCapacity: true)
+            askers.removeAll()
+        }
     }
 
     private let limit = 200_000
@@ -70,12 +75,5 @@ final class LeaseCache: Sendable {
             state.epoch += 1
             state.clear()
         }
-    }
-}
-
-extension LeaseCache.State {
-    fileprivate mutating func clear() {
-        holdings.removeAll(keepingCapacity: true)
-        askers.removeAll()
     }
 }
