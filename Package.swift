@@ -46,6 +46,7 @@ let package = Package(
                 .embedInCode("Migrations/0001-initial.sqlite.sql"),
                 .embedInCode("Migrations/0002-shared-key-agents.sqlite.sql"),
                 .embedInCode("Migrations/0003-tunnel-key-owner.sqlite.sql"),
+                .embedInCode("Migrations/0004-access.sqlite.sql"),
             ],
             swiftSettings: strict),
         .target(

@@ -259,6 +259,7 @@ class Seeding:
 
     def new_owner(self):
         identity = new_id()
-        self.insert("gate_user", id=identity, tenant_id=self.tenant, name=f"owner-{identity[:13]}", role="admin",
+        self.insert("gate_user", id=identity, tenant_id=self.tenant, name=f"owner-{identity[:13]}", kind="person", role="admin",
+                    allow_from="",
                     created_at=self.tick(), disabled_at=None)  # fmt: skip
         return identity

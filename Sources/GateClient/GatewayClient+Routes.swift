@@ -81,8 +81,10 @@ extension GatewayClient {
     }
 
     /// A further agent key; its text is in this answer only.
-    public func addAgentKey(for agentID: String) async throws(GatewayClientError) -> AgentKeyBody {
-        try await send(.post, APIPath.agentKeys(of: percentEncoded(agentID)), body: NoFields())
+    public func addAgentKey(
+        for agentID: String, _ request: AddAgentKeyRequest = AddAgentKeyRequest()
+    ) async throws(GatewayClientError) -> AgentKeyBody {
+        try await send(.post, APIPath.agentKeys(of: percentEncoded(agentID)), body: request)
     }
 
     /// Revokes an agent key; connections made with it end.
@@ -112,20 +114,7 @@ extension GatewayClient {
         try await send(.delete, APIPath.tunnelKey(percentEncoded(id)))
     }
 
-    // MARK: People's tokens
-
-    /// The caller's tokens, without their text.
-    public func tokens() async throws(GatewayClientError) -> [TokenBody] { try await pages(APIPath.tokens) }
-
-    /// A further token for the caller; its text is in this answer only.
-    public func addToken(_ request: AddTokenRequest) async throws(GatewayClientError) -> TokenBody {
-        try await send(.post, APIPath.tokens, body: request)
-    }
-
-    /// Revokes a token.
-    public func revokeToken(_ id: String) async throws(GatewayClientError) {
-        try await send(.delete, APIPath.token(percentEncoded(id)))
-    }
+    // MARK: The gateway itself
 
     /// Buys the first administrator's token with the set-up secret.
     public func setup(_ request: SetupRequest) async throws(GatewayClientError) -> TokenBody {
@@ -175,7 +164,7 @@ extension GatewayClient {
     }
 
     /// All pages of a list, by the `Link` of each answer.
-    private func pages<Item: Decodable>(
+    func pages<Item: Decodable>(
         _ path: String, _ query: [(String, String)] = [], after: String? = nil, limit: Int? = nil
     ) async throws(GatewayClientError) -> [Item] {
         var query = query
@@ -194,6 +183,3 @@ extension GatewayClient {
         return items
     }
 }
-
-/// `{}`.
-private struct NoFields: Encodable, Sendable {}

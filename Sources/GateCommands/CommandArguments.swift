@@ -29,6 +29,12 @@ enum Checked {
         for text in texts { try name(Tag.self, text, "a tag") }
     }
 
+    static func scopes(_ texts: [String]) throws {
+        for text in texts where Scopes(name: text) == nil {
+            throw ValidationError("a scope is one of \(Scopes.names.joined(separator: ", "))")
+        }
+    }
+
     static func label(_ text: String?, _ what: String) throws {
         if let text { try name(Label.self, text, what) }
     }

@@ -5,7 +5,8 @@ public enum TidegateCommands {
     /// In the order in which the help shows them.
     public static let subcommands: [any ParsableCommand.Type] = [
         Setup.self, Login.self, Logout.self, WhoAmI.self, MachineCommand.self, AgentKeyCommand.self, KeyCommand.self,
-        TokenCommand.self, ConnectionCommand.self, AuditCommand.self, ImportCommand.self, SSHCommand.self,
+        UserCommand.self, GrantCommand.self, AccessCommand.self, TokenCommand.self, TenantCommand.self,
+        ConnectionCommand.self, AuditCommand.self, ImportCommand.self, SSHCommand.self,
         SCPCommand.self,
         ProxyCommand.self, SSHConfigCommand.self, CompletionCommand.self,
     ]

@@ -22,6 +22,7 @@ struct WhoAmI: GatewayCommand {
             sheet.add("name", who.name)
             sheet.add("kind", who.kind)
             sheet.add("role", who.role ?? "")
+            sheet.add("scopes", who.scopes.joined(separator: " "))
             sheet.add("id", who.id ?? "")
             sheet.add("gateway", client.endpoint.description)
             Terminal.print(sheet.text, end: "")

@@ -96,14 +96,16 @@ public struct Caller: Sendable, Hashable {
     /// The id of the credential used, for the audit trail.
     var credential: String {
         switch principal {
-        case .user(_, let token): "token:\(token)"
+        case .user(_, .token(let token), _): "token:\(token)"
         case .localAdministrator: "admin-socket"
         case .machine(_, _, let key): "agent-key:\(key)"
         }
     }
 
-    /// Throws `forbidden` unless the caller may manage the tenant's machines, keys and tokens.
-    func requireAdministrator() throws(ControlError) {
-        guard principal.isAdministrator else { throw .forbidden }
+    /// Throws `forbidden` unless the caller's credential has all of `scopes`.
+    public func require(_ scopes: Scopes) throws(ControlError) {
+        guard principal.scopes.isSuperset(of: scopes) else { throw .forbidden }
     }
+
+    func has(_ scopes: Scopes) -> Bool { principal.scopes.isSuperset(of: scopes) }
 }

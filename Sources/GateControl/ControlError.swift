@@ -9,6 +9,18 @@ public enum ControlError: Error, Equatable {
     case enrolmentNotFound
     case tunnelKeyNotFound
     case tokenNotFound
+    case userNotFound
+    case grantNotFound
+    /// The credential is good, but not from where it came.
+    case addressNotAllowed
+    /// The credential is good, and its owner's account is disabled.
+    case accountDisabled
+    /// No grant lets this user reach the machine; its name, which the user may see.
+    case notGranted(machine: String)
+    /// Nobody could manage the tenant any more.
+    case lastAdministrator
+    /// A credential that can't be renewed: not a token.
+    case notRenewable
     case leaseNotFound
     case nameTaken(field: String)
     case keyTaken

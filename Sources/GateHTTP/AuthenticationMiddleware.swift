@@ -28,6 +28,8 @@ struct AuthenticationMiddleware: RouterMiddleware {
             if let bearer = try request.bearer(), CredentialKind(shapeOf: bearer) != .enrolmentToken {
                 do {
                     context.principal = try await authentication.principal(bearer: bearer, source: context.source)
+                } catch let error as ControlError {
+                    throw error
                 } catch {
                     // Could not ask: never a 401, which would tell an agent that its key is gone.
                     throw Problem(

@@ -38,9 +38,15 @@ extension Request {
     }
 
     /// For a route that takes no fields: no body, or an empty JSON object.
-    func requireEmptyBody() async throws {
-        guard headers[.contentLength].flatMap(Int.init) ?? 0 > 0 || headers[.transferEncoding] != nil else { return }
-        _ = try await decode(EmptyRequest.self)
+    func requireEmptyBody() async throws { _ = try await decodeIfPresent(EmptyRequest.self) }
+
+    /// For a route that needs no fields: nil without a body.
+    func decodeIfPresent<Body: WireRequest>(_ type: Body.Type) async throws -> Body? {
+        guard headers[.contentLength].flatMap(Int.init) ?? 0 > 0 || headers[.transferEncoding] != nil else {
+            try requireKnownQuery([])
+            return nil
+        }
+        return try await decode(type)
     }
 
     private func tooLarge(_ limit: Int) -> Problem {

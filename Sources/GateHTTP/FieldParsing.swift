@@ -37,6 +37,60 @@ enum Field {
         return .seconds(value)
     }
 
+    /// One of an enumeration's names.
+    static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ text: String, _ field: String, as type: Choice.Type = Choice.self
+    ) throws -> Choice {
+        guard let choice = Choice(rawValue: text) else {
+            throw invalid(field, "one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return choice
+    }
+
+    /// A label with something in it.
+    static func filledLabel(_ text: String, _ field: String) throws -> Label {
+        guard !text.isEmpty else { throw invalid(field, "not empty; \(Label.rule)") }
+        return try name(text, field)
+    }
+
+    static func scopes(_ texts: [String]?, _ field: String = "scopes") throws -> Scopes? {
+        try texts?.reduce(into: [] as Scopes) { scopes, text in
+            guard let scope = Scopes(name: text) else {
+                throw invalid(field, "one or more of \(Scopes.names.joined(separator: ", "))")
+            }
+            scopes.formUnion(scope)
+        }
+    }
+
+    /// Addresses or blocks of them.
+    static func blocks(_ texts: [String]?, _ field: String = "allow_from") throws -> [AddressBlock] {
+        guard let texts else { return [] }
+        guard texts.count <= TokenService.maximumBlocks else {
+            throw invalid(field, "at most \(TokenService.maximumBlocks) blocks")
+        }
+        return try texts.map { text in
+            guard let block = AddressBlock(text) else {
+                throw invalid(field, "addresses or blocks such as 192.0.2.0/24 or 2001:db8::/32")
+            }
+            return block
+        }
+    }
+
+    static func limit(_ request: Request) throws -> Int {
+        guard let text = request.uri.queryParameters["limit"] else { return 100 }
+        guard let limit = Int(text), (1...1_000).contains(limit) else { throw invalid("limit", "1 to 1000") }
+        return limit
+    }
+
+    /// `true` or `false` in the query; absent is false.
+    static func flag(_ request: Request, _ field: String) throws -> Bool {
+        switch request.uri.queryParameters[field[...]] {
+        case nil, "false"?: return false
+        case "true"?: return true
+        default: throw invalid(field, "true or false")
+        }
+    }
+
     static func publicKey(_ text: String, _ field: String = "public_key") throws -> SSHPublicKey {
         do { return try SSHPublicKey(parsing: text) } catch {
             throw Problem(.invalidField, "Field '\(field)': \(error.description)")
@@ -68,6 +122,10 @@ enum Field {
     }
 }
 
+extension Request {
+    func queryText(_ name: String) -> String? { uri.queryParameters[name[...]].map(String.init) }
+}
+
 extension RequestContext {
     /// A UUID of the path; what isn't one names nothing, so it answers as unknown.
     func id<Subject>(_ name: String, of subject: Subject.Type, else code: ProblemCode, _ detail: String) throws -> ID<
@@ -92,12 +150,7 @@ struct Page<Subject> {
     let after: (at: Timestamp, id: ID<Subject>)?
 
     init(_ request: Request) throws {
-        if let text = request.uri.queryParameters["limit"] {
-            guard let limit = Int(text), (1...1_000).contains(limit) else { throw Field.invalid("limit", "1 to 1000") }
-            self.limit = limit
-        } else {
-            limit = 100
-        }
+        limit = try Field.limit(request)
         guard let cursor = request.uri.queryParameters["after"] else {
             after = nil
             return

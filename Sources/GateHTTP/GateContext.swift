@@ -25,21 +25,6 @@ public struct GateContext: RequestContext {
     }
 }
 
-/// A context that exists only for a principal that may manage its tenant: handlers below it can't forget to ask.
-public struct AdministratorContext: ChildRequestContext {
-    public var coreContext: CoreRequestContextStorage
-    public let caller: Caller
-
-    public init(context: GateContext) throws {
-        let principal = try context.requirePrincipal()
-        guard principal.isAdministrator else {
-            throw Problem(.forbidden, "This credential may not manage the gateway; use an administrator's token.")
-        }
-        coreContext = context.coreContext
-        caller = Caller(principal: principal, source: context.source)
-    }
-}
-
 /// A context that exists only for a machine, by its agent key.
 public struct MachineContext: ChildRequestContext {
     public var coreContext: CoreRequestContextStorage

@@ -10,6 +10,9 @@ public struct GateServices: Sendable {
     public let registration: RegistrationService
     public let tunnelKeys: TunnelKeyService
     public let tokens: TokenService
+    public let users: UserService
+    public let grants: GrantService
+    public let tenants: TenantService
     public let setup: SetupService
     public let audit: AuditService
     public let sharedKeyImport: SharedKeyImport
@@ -22,7 +25,8 @@ public struct GateServices: Sendable {
 
     public init(
         machines: MachineService, enrolment: EnrolmentService, agentKeys: AgentKeyService,
-        registration: RegistrationService, tunnelKeys: TunnelKeyService, tokens: TokenService, setup: SetupService,
+        registration: RegistrationService, tunnelKeys: TunnelKeyService, tokens: TokenService, users: UserService,
+        grants: GrantService, tenants: TenantService, setup: SetupService,
         audit: AuditService, sharedKeyImport: SharedKeyImport, keys: KeyTable, gateway: GatewayFacts,
         readiness: @escaping @Sendable () async -> Readiness,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)],
@@ -34,6 +38,9 @@ public struct GateServices: Sendable {
         self.registration = registration
         self.tunnelKeys = tunnelKeys
         self.tokens = tokens
+        self.users = users
+        self.grants = grants
+        self.tenants = tenants
         self.setup = setup
         self.audit = audit
         self.sharedKeyImport = sharedKeyImport

@@ -35,6 +35,9 @@ public struct GatewayAPI: Sendable {
         // `/api/…` without a version is another name of the current one.
         for root in ["/api/v1", "/api"] {
             AccessRoutes(services: services, root: root).add(to: book)
+            TokenRoutes(services: services, root: root).add(to: book)
+            UserRoutes(services: services, root: root).add(to: book)
+            GrantRoutes(services: services, root: root).add(to: book)
             MachineRoutes(services: services, root: root).add(to: book)
             CredentialRoutes(services: services, root: root).add(to: book)
             AgentRoutes(services: services, root: root).add(to: book)

@@ -98,6 +98,19 @@ extension Problem {
                 .duplicateAgent,
                 "Several agents take this machine's place from each other: two computers run with one agent key. Enrol each by itself.",
                 retryAfter: wait)
+        case .userNotFound: self.init(.userNotFound, "No such user.")
+        case .grantNotFound: self.init(.grantNotFound, "No such grant.")
+        case .addressNotAllowed:
+            self.init(.addressNotAllowed, "This credential may not be used from where this request comes.")
+        case .accountDisabled: self.init(.accountDisabled, "This account is disabled; ask an administrator.")
+        case .notGranted(let machine):
+            self.init(.notGranted, "No grant lets you reach \(machine) with ssh; ask an administrator for one.")
+        case .lastAdministrator:
+            self.init(
+                .lastAdministrator,
+                "This would leave nobody to manage the gateway; make another administrator first.")
+        case .notRenewable:
+            self.init(.malformedRequest, "Only a personal or service token renews itself; this credential is neither.")
         case .limitReached(let text): self.init(.limitReached, text)
         case .leaseRangeFull:
             self.init(

@@ -1,3 +1,5 @@
+import GateControl
+public import GateModel
 import GateWire
 import HTTPTypes
 import Hummingbird
@@ -6,8 +8,10 @@ import Hummingbird
 /// route there is.
 public final class RouteBook {
     /// Which kind of principal a route takes.
-    public enum Access: String, Sendable {
-        case anyone, enrolmentToken, setupSecret, principal, administrator, machine, sharedKey
+    public enum Access: Sendable, Hashable {
+        case anyone, enrolmentToken, setupSecret, principal, machine, sharedKey
+        /// A user, or the operator on the gateway's host, whose credential has all of these.
+        case scoped(Scopes)
     }
 
     public struct Entry: Sendable, Hashable {
@@ -38,12 +42,17 @@ public final class RouteBook {
             .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
     }
 
-    func administrator(
-        _ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<AdministratorContext>
+    /// The scopes are asked for before the handler runs, so that it reads nothing of a request it refuses.
+    func scoped(
+        _ scopes: Scopes, _ method: HTTPRequest.Method, _ path: String,
+        use handler: @escaping Handler<PrincipalContext>
     ) {
-        note(method, path, .administrator)
-        router.group(context: AdministratorContext.self)
-            .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
+        note(method, path, .scoped(scopes))
+        router.group(context: PrincipalContext.self)
+            .on(RouterPath(path), method: method) { request, context in
+                try context.caller.require(scopes)
+                return try await handler(request, context).response(from: request, context: context)
+            }
     }
 
     func machine(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<MachineContext>) {

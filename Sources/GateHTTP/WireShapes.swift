@@ -42,7 +42,8 @@ extension AgentKeyBody {
 extension TokenBody {
     init(_ token: AccessToken, text: String? = nil) {
         self.init(
-            id: token.id.text, token: text, label: token.label, createdAt: token.createdAt, expiresAt: token.expiresAt,
+            id: token.id.text, token: text, label: token.label, scopes: token.scopes?.names,
+            allowFrom: token.allowFrom, createdAt: token.createdAt, expiresAt: token.expiresAt,
             lastUsedAt: token.lastUsedAt, revokedAt: token.revokedAt)
     }
 }

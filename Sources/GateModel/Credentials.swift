@@ -36,19 +36,22 @@ public struct AgentKey: Sendable, Hashable {
     public var tenant: ID<Tenant>
     public var machine: ID<Machine>
     public var label: String
+    /// Blocks of addresses it may come from, each `ADDRESS/BITS`; none means any.
+    public var allowFrom: [String]
     public var createdAt: Timestamp
     public var expiresAt: Timestamp?
     public var revokedAt: Timestamp?
     public var lastUsedAt: Timestamp?
 
     public init(
-        id: ID<AgentKey>, tenant: ID<Tenant>, machine: ID<Machine>, label: String, createdAt: Timestamp,
-        expiresAt: Timestamp? = nil, revokedAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil
+        id: ID<AgentKey>, tenant: ID<Tenant>, machine: ID<Machine>, label: String, allowFrom: [String] = [],
+        createdAt: Timestamp, expiresAt: Timestamp? = nil, revokedAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil
     ) {
         self.id = id
         self.tenant = tenant
         self.machine = machine
         self.label = label
+        self.allowFrom = allowFrom
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.revokedAt = revokedAt
@@ -61,18 +64,22 @@ public struct EnrolmentToken: Sendable, Hashable {
     public var id: ID<EnrolmentToken>
     public var tenant: ID<Tenant>
     public var machine: ID<Machine>
+    /// Blocks of addresses it may come from, each `ADDRESS/BITS`; none means any.
+    public var allowFrom: [String]
     public var createdAt: Timestamp
     public var expiresAt: Timestamp
     public var consumedAt: Timestamp?
     public var revokedAt: Timestamp?
 
     public init(
-        id: ID<EnrolmentToken>, tenant: ID<Tenant>, machine: ID<Machine>, createdAt: Timestamp, expiresAt: Timestamp,
+        id: ID<EnrolmentToken>, tenant: ID<Tenant>, machine: ID<Machine>, allowFrom: [String] = [],
+        createdAt: Timestamp, expiresAt: Timestamp,
         consumedAt: Timestamp? = nil, revokedAt: Timestamp? = nil
     ) {
         self.id = id
         self.tenant = tenant
         self.machine = machine
+        self.allowFrom = allowFrom
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.consumedAt = consumedAt
@@ -80,28 +87,41 @@ public struct EnrolmentToken: Sendable, Hashable {
     }
 }
 
-/// A token that acts for a user.
+/// A token that acts for a user: `tgp_…` a person's, `tgs_…` a service's.
 public struct AccessToken: Sendable, Hashable {
     public var id: ID<AccessToken>
     public var tenant: ID<Tenant>
     public var user: ID<User>
     public var label: String
+    /// Nil: whatever the user's role has.
+    public var scopes: Scopes?
+    /// Blocks of addresses it may come from, each `ADDRESS/BITS`; none means any.
+    public var allowFrom: [String]
     public var createdAt: Timestamp
     public var expiresAt: Timestamp?
+    /// What it was made to last, and what a renewal gives it again; nil for one that never expires.
+    public var lifetime: Duration?
     public var revokedAt: Timestamp?
     public var lastUsedAt: Timestamp?
 
     public init(
-        id: ID<AccessToken>, tenant: ID<Tenant>, user: ID<User>, label: String, createdAt: Timestamp,
-        expiresAt: Timestamp? = nil, revokedAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil
+        id: ID<AccessToken>, tenant: ID<Tenant>, user: ID<User>, label: String, scopes: Scopes? = nil,
+        allowFrom: [String] = [], createdAt: Timestamp, expiresAt: Timestamp?, lifetime: Duration?,
+        revokedAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil
     ) {
         self.id = id
         self.tenant = tenant
         self.user = user
         self.label = label
+        self.scopes = scopes
+        self.allowFrom = allowFrom
         self.createdAt = createdAt
         self.expiresAt = expiresAt
+        self.lifetime = lifetime
         self.revokedAt = revokedAt
         self.lastUsedAt = lastUsedAt
     }
+
+    /// What it may be used for, for a user with that role.
+    public func scopes(of role: Role) -> Scopes { scopes.map(role.scopes.intersection) ?? role.scopes }
 }

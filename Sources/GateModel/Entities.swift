@@ -1,28 +1,6 @@
 /// Whose things these are. One tenant exists from the start; every row names one.
 public enum Tenant {}
 
-/// A person with an account on the gateway.
-public struct User: Sendable, Hashable {
-    public var id: ID<User>
-    public var tenant: ID<Tenant>
-    public var name: String
-    public var role: Role
-    public var disabledAt: Timestamp?
-
-    public init(id: ID<User>, tenant: ID<Tenant>, name: String, role: Role, disabledAt: Timestamp? = nil) {
-        self.id = id
-        self.tenant = tenant
-        self.name = name
-        self.role = role
-        self.disabledAt = disabledAt
-    }
-}
-
-/// What a user may do.
-public enum Role: String, Sendable, CaseIterable {
-    case admin
-}
-
 /// A private host with an agent.
 public struct Machine: Sendable, Hashable {
     public var id: ID<Machine>

@@ -94,7 +94,7 @@ public func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
     }
 }
 
-private func isLowerAlphanumeric(_ byte: UInt8) -> Bool {
+func isLowerAlphanumeric(_ byte: UInt8) -> Bool {
     (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte)
 }
 

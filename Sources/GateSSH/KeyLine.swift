@@ -29,12 +29,18 @@ public enum KeyLine: Hashable, Sendable {
     }
 
     public static let maximumTargets = 64
+    private static let blockBytes = Set("0123456789abcdef.:/".utf8)
 
     /// The line without a line break and without a comment.
     ///
+    /// `from` holds blocks of addresses, `NETWORK/BITS` with no bit set behind the prefix: sshd refuses a line whose mask
+    /// doesn't fit (sshd(8), `from=`); none lets any address log in.
+    ///
     /// The expiry is cut to whole seconds, and left out where sshd would refuse the line for it: the gateway refuses
     /// expired keys itself, at each lookup; this is the second lock.
-    public func text(key: SSHPublicKey, expires: Timestamp?, version: OpenSSHVersion) throws(Fault) -> String {
+    public func text(
+        key: SSHPublicKey, from blocks: [String] = [], expires: Timestamp?, version: OpenSSHVersion
+    ) throws(Fault) -> String {
         var options = ["restrict", "port-forwarding"]
         switch self {
         case .reverse(let listen, let control):
@@ -50,6 +56,11 @@ public enum KeyLine: Hashable, Sendable {
             options += [Self.open(api.text), Self.listen(.nothing)]
         }
         options.append(#"command="/usr/sbin/nologin""#)
+        if !blocks.isEmpty {
+            let isClean = blocks.allSatisfy { $0.utf8.allSatisfy(Self.blockBytes.contains) }
+            // A list that can't be written lets nobody in: 255.255.255.255 is no login's source.
+            options.append("from=\"\(isClean ? blocks.joined(separator: ",") : "255.255.255.255")\"")
+        }
         if let expires, version.acceptsUTCExpiry {
             options.append("expiry-time=\"\(Self.expiry(expires).sshExpiryTime)\"")
         }

@@ -59,7 +59,7 @@ public struct SSHDSettings: Sendable {
             guard let apiAddress else { return nil }
             line = .control(api: apiAddress)
         }
-        return try line.text(key: key, expires: grant.loginUntil, version: version)
+        return try line.text(key: key, from: grant.allowFrom, expires: grant.loginUntil, version: version)
     }
 
     /// A port bound to every address is reached over loopback.

@@ -13,6 +13,7 @@ extension Migration {
                     number: 2, name: "shared-key-agents", embedded: PackageResources._002_shared_key_agents_sqlite_sql),
                 Migration(
                     number: 3, name: "tunnel-key-owner", embedded: PackageResources._003_tunnel_key_owner_sqlite_sql),
+                Migration(number: 4, name: "access", embedded: PackageResources._004_access_sqlite_sql),
             ]
         case .postgresql:
             throw .engine(code: "there are no migrations for PostgreSQL yet")

@@ -23,6 +23,10 @@ public struct SQLRow: Hashable, Sendable {
 
     public func text(_ column: String) throws(StoreError) -> String { try present(optionalText(column), column) }
 
+    /// Text that holds words with a blank between two.
+    public func words(_ column: String) throws(StoreError) -> [String] {
+        try text(column).split(separator: " ").map(String.init)
+    }
     public func optionalText(_ column: String) throws(StoreError) -> String? {
         switch try value(column) {
         case .null: nil

@@ -1,3 +1,27 @@
+CREATE TABLE access_grant (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    user_id TEXT REFERENCES gate_user (id),
+    role TEXT,
+    selector_kind TEXT NOT NULL CONSTRAINT access_grant_selector
+        CHECK (selector_kind IN ('all', 'machine', 'tag', 'organization', 'site')),
+    selector TEXT NOT NULL,
+    modes TEXT NOT NULL,
+    logins TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    ended_at INTEGER,
+    CONSTRAINT access_grant_subject CHECK ((user_id IS NULL) <> (role IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX access_grant_age ON access_grant (tenant_id, created_at, id);
+
+CREATE INDEX access_grant_expiry ON access_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
+
+CREATE INDEX access_grant_role ON access_grant (tenant_id, role) WHERE role IS NOT NULL;
+
+CREATE INDEX access_grant_user ON access_grant (user_id) WHERE user_id IS NOT NULL;
+
 CREATE TABLE access_token (
     id TEXT NOT NULL PRIMARY KEY,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
@@ -8,7 +32,7 @@ CREATE TABLE access_token (
     expires_at INTEGER,
     revoked_at INTEGER,
     last_used_at INTEGER
-) STRICT, WITHOUT ROWID;
+, scopes TEXT, allow_from TEXT NOT NULL DEFAULT '', lifetime INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE INDEX access_token_user ON access_token (user_id, created_at);
 
@@ -22,7 +46,7 @@ CREATE TABLE agent_key (
     expires_at INTEGER,
     revoked_at INTEGER,
     last_used_at INTEGER
-) STRICT, WITHOUT ROWID;
+, allow_from TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID;
 
 CREATE INDEX agent_key_machine ON agent_key (machine_id, created_at);
 
@@ -57,15 +81,18 @@ CREATE TABLE enrolment_token (
     consumed_by TEXT,
     agent_key_id TEXT REFERENCES agent_key (id),
     revoked_at INTEGER
-) STRICT, WITHOUT ROWID;
+, allow_from TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID;
 
 CREATE INDEX enrolment_token_machine ON enrolment_token (machine_id, created_at);
 
-CREATE TABLE gate_user (
+CREATE TABLE "gate_user" (
     id TEXT NOT NULL PRIMARY KEY,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
     name TEXT NOT NULL,
-    role TEXT NOT NULL CONSTRAINT gate_user_role CHECK (role IN ('admin')),
+    kind TEXT NOT NULL CONSTRAINT gate_user_kind CHECK (kind IN ('person', 'service')),
+    role TEXT NOT NULL CONSTRAINT gate_user_role
+        CHECK (role IN ('admin', 'operator', 'viewer', 'tunnel-host', 'drain')),
+    allow_from TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     disabled_at INTEGER,
     CONSTRAINT gate_user_name UNIQUE (tenant_id, name)
@@ -213,6 +240,8 @@ CREATE INDEX tunnel_key_owner ON tunnel_key (tenant_id, user_id, connection_unti
     WHERE revoked_at IS NULL AND purpose = 'jump';
 
 CREATE INDEX tunnel_key_superseded ON tunnel_key (fingerprint, revoked_at) WHERE issue IS NOT NULL;
+
+CREATE INDEX tunnel_key_user ON tunnel_key (user_id) WHERE revoked_at IS NULL AND user_id IS NOT NULL;
 
 CREATE TABLE tunnel_key_reach (
     tunnel_key_id TEXT NOT NULL REFERENCES tunnel_key (id),

@@ -11,6 +11,11 @@ struct RevocationCarrier {
         ("access_token", "revoked_at"), ("agent_key", "revoked_at"), ("tunnel_key", "revoked_at"),
         ("enrolment_token", "revoked_at"), ("enrolment_token", "consumed_at"), ("setup_secret", "consumed_at"),
         ("gate_user", "disabled_at"), ("machine", "removed_at"),
+        ("access_grant", "ended_at"),
+    ]
+    /// What may have been narrowed, and is taken over as it was last.
+    private static let limits: [(table: String, column: String)] = [
+        ("gate_user", "role"), ("gate_user", "allow_from"),
     ]
 
     /// Returns how many rows it changed. All or nothing.
@@ -29,6 +34,13 @@ struct RevocationCarrier {
                                 (SELECT n.\(column) FROM newer.\(table) n WHERE n.id = main.\(table).id)
                             WHERE \(column) IS NULL
                                 AND id IN (SELECT n.id FROM newer.\(table) n WHERE n.\(column) IS NOT NULL)
+                            """)
+                }
+                for (table, column) in Self.limits {
+                    try connection.execute(
+                        sql: """
+                            UPDATE main.\(table) SET \(column) = n.\(column) FROM newer.\(table) n
+                            WHERE n.id = main.\(table).id AND n.\(column) <> main.\(table).\(column)
                             """)
                 }
                 let count = connection.totalChangesCount - before

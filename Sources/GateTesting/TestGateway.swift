@@ -74,6 +74,7 @@ package struct TestGateway: Sendable {
                 try tx.rows("SELECT * FROM enrolment_token ORDER BY id"), try tx.rows("SELECT * FROM lease"),
                 try tx.rows("SELECT * FROM port_rest"), try tx.rows("SELECT * FROM tunnel_key ORDER BY id"),
                 try tx.rows("SELECT * FROM tunnel_key_reach"), try tx.rows("SELECT * FROM gate_user"),
+                try tx.rows("SELECT * FROM access_grant ORDER BY id"), try tx.rows("SELECT * FROM tenant ORDER BY id"),
                 try tx.rows("SELECT * FROM access_token ORDER BY id"), try tx.rows("SELECT * FROM setup_secret"),
                 try tx.rows("SELECT * FROM audit_event ORDER BY id"),
             ]

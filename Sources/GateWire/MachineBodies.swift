@@ -229,11 +229,40 @@ public struct AddedMachineBody: Codable, Sendable, Equatable {
 public struct AddEnrolmentRequest: Codable, WireRequest {
     /// Seconds; default 24 h, at most 30 d.
     public var ttl: Int?
+    /// Addresses or blocks it may come from; absent or empty: any.
+    public var allowFrom: [String]?
 
-    public init(ttl: Int? = nil) { self.ttl = ttl }
+    public init(ttl: Int? = nil, allowFrom: [String]? = nil) {
+        self.ttl = ttl
+        self.allowFrom = allowFrom
+    }
 
     public static var fieldNames: [String] { CodingKeys.allCases.map(\.rawValue) }
-    enum CodingKeys: String, CodingKey, CaseIterable { case ttl }
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case ttl
+        case allowFrom = "allow_from"
+    }
+}
+
+/// `POST /api/v1/machines/{agent_id}/keys`: a body isn't needed.
+public struct AddAgentKeyRequest: Codable, WireRequest {
+    public var label: String?
+    /// Seconds; absent: until revoked.
+    public var ttl: Int?
+    /// Addresses or blocks it may come from; absent or empty: any.
+    public var allowFrom: [String]?
+
+    public init(label: String? = nil, ttl: Int? = nil, allowFrom: [String]? = nil) {
+        self.label = label
+        self.ttl = ttl
+        self.allowFrom = allowFrom
+    }
+
+    public static var fieldNames: [String] { CodingKeys.allCases.map(\.rawValue) }
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case label, ttl
+        case allowFrom = "allow_from"
+    }
 }
 
 /// An agent key's metadata. `key` is there once, in the 201 that made it.

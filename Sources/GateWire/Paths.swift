@@ -7,6 +7,11 @@ public enum APIPath {
     public static let machines = "/api/v1/machines"
     public static let tunnelKeys = "/api/v1/tunnel-keys"
     public static let tokens = "/api/v1/tokens"
+    public static let renewToken = "/api/v1/tokens/current/renew"
+    public static let users = "/api/v1/users"
+    public static let tenants = "/api/v1/tenants"
+    public static let grants = "/api/v1/grants"
+    public static let accessCheck = "/api/v1/access/check"
     public static let connections = "/api/v1/connections"
     public static let auditEvents = "/api/v1/audit/events"
     public static let importSSHTunnelGateway = "/api/v1/imports/ssh-tunnel-gateway"
@@ -18,5 +23,7 @@ public enum APIPath {
     public static func enrolments(of agentID: String) -> String { "\(machine(agentID))/enrolments" }
     public static func agentKeys(of agentID: String) -> String { "\(machine(agentID))/keys" }
     public static func tunnelKey(_ id: String) -> String { "\(tunnelKeys)/\(id)" }
+    public static func user(_ name: String) -> String { "\(users)/\(name)" }
+    public static func grant(_ id: String) -> String { "\(grants)/\(id)" }
     public static func token(_ id: String) -> String { "\(tokens)/\(id)" }
 }

@@ -17,6 +17,12 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     case enrolmentNotFound = "ENROLMENT_NOT_FOUND"
     case tunnelKeyNotFound = "TUNNEL_KEY_NOT_FOUND"
     case tokenNotFound = "TOKEN_NOT_FOUND"
+    case userNotFound = "USER_NOT_FOUND"
+    case grantNotFound = "GRANT_NOT_FOUND"
+    case notGranted = "NOT_GRANTED"
+    case addressNotAllowed = "ADDRESS_NOT_ALLOWED"
+    case accountDisabled = "ACCOUNT_DISABLED"
+    case lastAdministrator = "LAST_ADMINISTRATOR"
     case leaseNotFound = "LEASE_NOT_FOUND"
     case generationSuperseded = "GENERATION_SUPERSEDED"
     case duplicateAgent = "DUPLICATE_AGENT"
@@ -36,13 +42,13 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
         switch self {
         case .malformedRequest, .unknownField, .invalidField: 400
         case .unauthenticated, .enrolmentRefused, .setupRefused: 401
-        case .forbidden: 403
+        case .forbidden, .notGranted, .addressNotAllowed, .accountDisabled: 403
         case .notFound, .machineNotFound, .keyNotFound, .enrolmentNotFound, .tunnelKeyNotFound, .tokenNotFound,
-            .leaseNotFound:
+            .userNotFound, .grantNotFound, .leaseNotFound:
             404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .generationSuperseded, .duplicateAgent, .nameTaken, .keyTaken, .importRefused: 409
+        case .generationSuperseded, .duplicateAgent, .nameTaken, .keyTaken, .importRefused, .lastAdministrator: 409
         case .bodyTooLarge: 413
         case .unsupportedMediaType: 415
         case .tooManyRequests, .limitReached: 429

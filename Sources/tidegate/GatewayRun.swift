@@ -82,7 +82,9 @@ struct GatewayRun {
             machines: MachineService(dependencies), enrolment: EnrolmentService(dependencies),
             agentKeys: AgentKeyService(dependencies),
             registration: RegistrationService(dependencies, leaseLifetime: settings.leaseLifetime),
-            tunnelKeys: TunnelKeyService(dependencies), tokens: TokenService(dependencies), setup: setup, audit: audit,
+            tunnelKeys: TunnelKeyService(dependencies), tokens: TokenService(dependencies),
+            users: UserService(dependencies), grants: GrantService(dependencies), tenants: TenantService(dependencies),
+            setup: setup, audit: audit,
             sharedKeyImport: SharedKeyImport(dependencies), keys: keys, gateway: facts, readiness: { health.readiness },
             gauges: { gauges(database: database, dependencies: dependencies, ssh: ssh) },
             registered: { [logger] machine, lease, source in

@@ -59,7 +59,8 @@ private func answer(_ status: String, _ body: String, headers: String = "", type
     }
 
     @Test func sendsTheTokenAndReadsTheAnswer() async throws {
-        let server = try await CannedServer(answer("200 OK", #"{"kind":"user","id":"1","name":"ann","role":"admin"}"#))
+        let server = try await CannedServer(
+            answer("200 OK", #"{"kind":"user","id":"1","name":"ann","role":"admin","scopes":["tokens"]}"#))
         let who = try await client(server).whoAmI()
         #expect(who.name == "ann")
         let sent = try await server.sent()

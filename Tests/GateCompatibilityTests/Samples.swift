@@ -37,6 +37,7 @@ struct DialectAPI: Sendable {
             agentKeys: AgentKeyService(dependencies),
             registration: RegistrationService(dependencies, leaseLifetime: .seconds(120)),
             tunnelKeys: TunnelKeyService(dependencies), tokens: TokenService(dependencies),
+            users: UserService(dependencies), grants: GrantService(dependencies), tenants: TenantService(dependencies),
             setup: SetupService(dependencies), audit: AuditService(dependencies),
             sharedKeyImport: SharedKeyImport(dependencies), keys: dependencies.keys, gateway: facts,
             readiness: { Readiness(faults: []) }, gauges: { [] }, registered: { _, _, _ in })

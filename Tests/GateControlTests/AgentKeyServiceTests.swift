@@ -8,7 +8,7 @@ import Testing
     @Test func `keys rotate without a gap`() async throws {
         let gateway = try await TestGateway.make()
         let web = try await gateway.enrol("web", controlKey: 1)
-        let (fresh, text) = try await gateway.agentKeys.add(to: "web", by: gateway.admin)
+        let (fresh, text) = try await gateway.agentKeys.add(to: "web", label: named("added"), by: gateway.admin)
         let authentication = Authentication(gateway.dependencies)
         #expect(try await authentication.principal(bearer: web.key, source: "s") != nil)
         #expect(try await authentication.principal(bearer: text.reveal(), source: "s") != nil)
@@ -49,8 +49,12 @@ import Testing
     @Test func `a machine has at most ten keys`() async throws {
         let gateway = try await TestGateway.make()
         _ = try await gateway.add("web")
-        for _ in 0..<EnrolmentService.keyLimit { _ = try await gateway.agentKeys.add(to: "web", by: gateway.admin) }
-        await #expect(throws: ControlError.self) { try await gateway.agentKeys.add(to: "web", by: gateway.admin) }
+        for _ in 0..<EnrolmentService.keyLimit {
+            _ = try await gateway.agentKeys.add(to: "web", label: named("added"), by: gateway.admin)
+        }
+        await #expect(throws: ControlError.self) {
+            try await gateway.agentKeys.add(to: "web", label: named("added"), by: gateway.admin)
+        }
     }
 
     @Test func `when the store can't say whether it committed, nothing remembered answers`() async throws {

@@ -30,7 +30,7 @@ struct AuditedChange: Sendable, CustomStringConvertible {
             _ = try await gateway.enrolments.add(to: "web", lifetime: .seconds(60), by: gateway.admin)
         },
         AuditedChange(["agent-key.added"]) { gateway, _ in
-            _ = try await gateway.agentKeys.add(to: "web", by: gateway.admin)
+            _ = try await gateway.agentKeys.add(to: "web", label: named("added"), by: gateway.admin)
         },
         AuditedChange(["agent-key.revoked"]) { gateway, web in
             try await gateway.agentKeys.revoke(web.keyID, of: "web", by: gateway.admin)
@@ -67,7 +67,7 @@ struct AuditedChange: Sendable, CustomStringConvertible {
     @Test func `events say who, with which credential, from where`() async throws {
         let gateway = try await TestGateway.make()
         let user = try await gateway.userCaller()
-        guard case .user(let owner, let token) = user.principal else { return }
+        guard case .user(let owner, .token(let token), _) = user.principal else { return }
         _ = try await gateway.machines.add(
             name: named("web"), agentID: nil, organization: named(""), site: named(""), tags: [],
             enrolmentLifetime: .seconds(60), by: user)

@@ -189,7 +189,9 @@ import Testing
         let web = try await gateway.enrol("web", controlKey: 1)
         await #expect(throws: ControlError.forbidden) { try await gateway.machines.show("web", by: web.caller) }
         await #expect(throws: ControlError.forbidden) { try await gateway.machines.remove("web", by: web.caller) }
-        await #expect(throws: ControlError.forbidden) { try await gateway.agentKeys.add(to: "web", by: web.caller) }
+        await #expect(throws: ControlError.forbidden) {
+            try await gateway.agentKeys.add(to: "web", label: named("added"), by: web.caller)
+        }
         await #expect(throws: ControlError.forbidden) { try await gateway.addJump(9, to: ["web"], by: web.caller) }
         await #expect(throws: ControlError.forbidden) { try await gateway.tokens.list(by: web.caller) }
     }

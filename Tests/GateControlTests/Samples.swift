@@ -9,12 +9,47 @@ func named<Name: CheckedName>(_ text: String, as type: Name.Type = Name.self) th
     return name
 }
 
+func wish(
+    _ label: String, _ lifetime: Duration = .seconds(60), owner: String? = nil, scopes: Scopes? = nil,
+    from blocks: [String] = []
+) throws -> TokenService.Wish {
+    TokenService.Wish(
+        label: try named(label), lifetime: lifetime, owner: try owner.map { try named($0) }, scopes: scopes,
+        allowFrom: blocks.compactMap { AddressBlock($0) })
+}
+
 extension TestGateway {
     var machines: MachineService { MachineService(dependencies) }
     var enrolments: EnrolmentService { EnrolmentService(dependencies) }
     var agentKeys: AgentKeyService { AgentKeyService(dependencies) }
     var tunnelKeys: TunnelKeyService { TunnelKeyService(dependencies) }
     var tokens: TokenService { TokenService(dependencies) }
+    var users: UserService { UserService(dependencies) }
+    var grants: GrantService { GrantService(dependencies) }
+
+    /// A user of that role, by a token of theirs.
+    func add(
+        user name: String, role: Role, kind: User.Kind = .person, scopes: Scopes? = nil
+    ) async throws -> (caller: Caller, text: String) {
+        _ = try await users.add(name: named(name), kind: kind, role: role, allowFrom: [], by: admin)
+        let text = try await tokens.add(wish("own", .seconds(3_600), owner: name, scopes: scopes), by: admin).text
+        return (try await caller(text.reveal()), text.reveal())
+    }
+
+    func caller(_ bearer: String, source: String = "192.0.2.2") async throws -> Caller {
+        guard let principal = try await Authentication(dependencies).principal(bearer: bearer, source: source) else {
+            throw BadSample()
+        }
+        return Caller(principal: principal, source: source)
+    }
+
+    func grant(
+        _ user: String, on machine: String, modes: Set<Grant.Mode> = [.ssh, .view], lifetime: Duration? = nil
+    ) async throws -> ID<Grant> {
+        try await grants.add(
+            to: .user(named(user)), on: .machine(machine), modes: modes, logins: [], lifetime: lifetime, by: admin
+        ).grant.id
+    }
 
     /// With leases of two minutes.
     var registration: RegistrationService { RegistrationService(dependencies, leaseLifetime: .seconds(120)) }
@@ -46,10 +81,6 @@ extension TestGateway {
 
     /// The administrator by a token of their own.
     func userCaller() async throws -> Caller {
-        let token = try await administratorToken()
-        guard let principal = try await Authentication(dependencies).principal(bearer: token, source: "s") else {
-            throw BadSample()
-        }
-        return Caller(principal: principal, source: "192.0.2.2")
+        try await caller(administratorToken())
     }
 }

@@ -5,6 +5,7 @@ import GateSSH
 import GateTesting
 import HTTPTypes
 import HummingbirdTesting
+import Synchronization
 
 /// What a good request to a route looks like and how it is answered.
 struct GoodRequest: Sendable {
@@ -20,6 +21,11 @@ struct GoodRequest: Sendable {
 
 /// Every route there may be. One that is added without a line here fails the walk over all routes.
 enum RouteTable {
+    /// A number that no other request of this run has: names and keys are taken once.
+    private static let numbers = Atomic<UInt64>(1_000)
+
+    private static func fresh() -> UInt64 { numbers.add(1, ordering: .relaxed).newValue }
+
     static let system = ["GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.yaml"]
 
     /// Below `/api/v1` and `/api` alike.
@@ -30,8 +36,19 @@ enum RouteTable {
         "POST /tokens": GoodRequest(201) { _ in #"{"label":"ci"}"# },
         "GET /tokens": GoodRequest(200),
         "DELETE /tokens/:id": GoodRequest(204),
+        "POST /tokens/current/renew": GoodRequest(200),
+        "POST /users": GoodRequest(201) { _ in #"{"name":"u\#(fresh())","role":"viewer"}"# },
+        "GET /users": GoodRequest(200),
+        "GET /users/:name": GoodRequest(200),
+        "PATCH /users/:name": GoodRequest(200) { _ in #"{"allow_from":["192.0.2.0/24"]}"# },
+        "POST /tenants": GoodRequest(201) { _ in #"{"name":"t\#(fresh())","administrator":"ada"}"# },
+        "GET /tenants": GoodRequest(200),
+        "POST /grants": GoodRequest(201) { _ in #"{"role":"viewer","machine":"web","ttl":60}"# },
+        "GET /grants": GoodRequest(200),
+        "DELETE /grants/:id": GoodRequest(204),
+        "GET /access/check": GoodRequest(200),
         "GET /connections": GoodRequest(200),
-        "POST /machines": GoodRequest(201) { _ in #"{"name":"db","tags":["a"],"enrolment_ttl":60}"# },
+        "POST /machines": GoodRequest(201) { _ in #"{"name":"db\#(fresh())","tags":["a"],"enrolment_ttl":60}"# },
         "GET /machines": GoodRequest(200),
         "GET /machines/:agent_id": GoodRequest(200),
         "PATCH /machines/:agent_id": GoodRequest(200) { _ in #"{"site":"Kiel"}"# },
@@ -48,16 +65,17 @@ enum RouteTable {
         },
         "POST /agent/heartbeat": GoodRequest(200) { _ in #"{"generation":1}"# },
         "POST /tunnel-keys": GoodRequest(201) { _ in
-            #"{"public_key":"\#(try SampleKeys.publicKey(22).line)","machines":["web"]}"#
+            #"{"public_key":"\#(try SampleKeys.publicKey(fresh()).line)","machines":["web"]}"#
         },
         "GET /tunnel-keys": GoodRequest(200),
         "GET /tunnel-keys/:id": GoodRequest(200),
         "DELETE /tunnel-keys/:id": GoodRequest(204),
         "GET /audit/events": GoodRequest(200),
         "POST /imports/ssh-tunnel-gateway": GoodRequest(200) { _ in
-            let key = try SampleKeys.publicKey(23).line
+            let number = fresh()
+            let key = try SampleKeys.publicKey(number).line
             return
-                #"{"agents":[{"agent_id":"old","port":20050,"public_key":"\#(key)","last_seen_at":"2026-01-01T00:00:00Z","lease_expires_at":"2999-01-01T00:00:00Z"}]}"#
+                #"{"agents":[{"agent_id":"old\#(number)","port":\#(20_010 + number % 90),"public_key":"\#(key)","last_seen_at":"2026-01-01T00:00:00Z","lease_expires_at":"2999-01-01T00:00:00Z"}]}"#
         },
     ]
 
@@ -74,18 +92,40 @@ enum RouteTable {
         system.contains("\(entry.method) \(entry.path)") ? GoodRequest(200) : native[name(entry)]
     }
 
+    /// For the operator on the gateway's own host, who comes by admin.sock.
+    static func isForTheHost(_ entry: RouteBook.Entry) -> Bool {
+        if case .scoped(let scopes) = entry.access { scopes.contains(.tenants) } else { false }
+    }
+
     /// The status of a good request but for its sender.
     static func status(_ entry: RouteBook.Entry, _ sender: Sender, good: Int) -> Int {
         switch (entry.access, sender) {
         // A credential that is given must be one, also where none is needed.
-        case (_, .malformed), (_, .unknown), (_, .revoked): 401
-        case (.anyone, _), (.setupSecret, _): good
-        case (.enrolmentToken, .enrolmentToken): good
-        case (.machine, .agentKey): good
-        case (.administrator, .administrator): good
-        case (.administrator, .agentKey): 403
-        case (.principal, .agentKey), (.principal, .administrator): good
-        case (.enrolmentToken, _), (.machine, _), (.administrator, _), (.principal, _), (.sharedKey, _): 401
+        case (_, .malformed), (_, .unknown), (_, .revoked), (_, .expired), (_, .disabled): return 401
+        case (_, .elsewhere): return 403
+        case (.anyone, _), (.setupSecret, _): return good
+        case (.enrolmentToken, .enrolmentToken), (.machine, .agentKey): return good
+        case (.enrolmentToken, _), (.machine, _), (.sharedKey, _), (_, .nobody), (_, .enrolmentToken): return 401
+        case (.principal, .agentKey): return name(entry) == "POST /tokens/current/renew" ? 400 : good
+        case (.principal, _): return good
+        case (.scoped, .agentKey): return 403
+        case (.scoped(let scopes), _):
+            guard sender.scopes.isSuperset(of: scopes) else { return 403 }
+            return isKnown(entry, to: sender) ? good : 404
+        }
+    }
+
+    /// Whether what the request names exists for the sender.
+    private static func isKnown(_ entry: RouteBook.Entry, to sender: Sender) -> Bool {
+        let name = name(entry)
+        let namesMachine =
+            entry.path.contains(":agent_id")
+            || ["POST /tunnel-keys", "GET /access/check", "POST /grants"].contains(name)
+        switch sender {
+        case .otherTenant: return !namesMachine && !entry.path.contains(":")
+        // Somebody else's: the table's token is the first administrator's, its key the operator's on the host.
+        case .operator, .viewer: return !["/tokens/:id", "/tunnel-keys/:id"].contains { name.hasSuffix($0) }
+        default: return true
         }
     }
 
@@ -95,7 +135,7 @@ enum RouteTable {
         case .anyone, .setupSecret, .sharedKey: .nobody
         case .enrolmentToken: .enrolmentToken
         case .machine: .agentKey
-        case .administrator, .principal: .administrator
+        case .scoped, .principal: .administrator
         }
     }
 }

@@ -1,3 +1,4 @@
+import GateControl
 import GateHTTP
 import NIOCore
 import Testing

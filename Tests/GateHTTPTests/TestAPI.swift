@@ -11,7 +11,26 @@ import NIOCore
 
 /// Who sends a request.
 enum Sender: String, CaseIterable, Sendable {
-    case nobody, malformed, unknown, revoked, enrolmentToken, agentKey, administrator
+    case nobody, malformed, unknown, revoked, expired, disabled, elsewhere, enrolmentToken, agentKey, administrator
+    /// With a grant on `web` each.
+    case `operator`, viewer
+    /// An administrator's token for `machines:read` alone.
+    case narrow
+    /// The administrator of another tenant.
+    case otherTenant
+    /// A service user that may look up keys and do nothing else.
+    case tunnelHost
+
+    var scopes: Scopes {
+        switch self {
+        case .administrator, .otherTenant: Role.admin.scopes
+        case .operator: Role.operator.scopes
+        case .viewer: Role.viewer.scopes
+        case .narrow: .machinesRead
+        case .tunnelHost: Role.tunnelHost.scopes
+        default: []
+        }
+    }
 }
 
 /// The whole API over a real store, with one credential of each kind, one enrolled and registered machine `web`, and one
@@ -33,14 +52,41 @@ struct TestAPI: Sendable {
         let (enrolment, tunnelKeys) = (EnrolmentService(dependencies), TunnelKeyService(dependencies))
         let registration = RegistrationService(dependencies, leaseLifetime: .seconds(120))
         let administrator = try await gateway.administratorToken()
-        let revoked = try await tokens.add(label: label("revoked"), lifetime: .seconds(900), by: gateway.admin)
+        let (users, grants) = (UserService(dependencies), GrantService(dependencies))
+        let tenants = TenantService(dependencies)
+        let expired = try await tokens.add(wish("expired", .seconds(60)), by: gateway.admin)
+        gateway.clock.advance(by: .seconds(60))
+        let revoked = try await tokens.add(wish("revoked"), by: gateway.admin)
         try await tokens.revoke(revoked.token.id, by: gateway.admin)
-        let spareToken = try await tokens.add(label: label("spare"), lifetime: .seconds(900), by: gateway.admin)
+        let spareToken = try await tokens.add(wish("spare"), by: gateway.admin)
+        let narrow = try await tokens.add(wish("narrow", scopes: .machinesRead), by: gateway.admin)
+        let elsewhere = try await tokens.add(wish("elsewhere", from: ["198.51.100.0/24"]), by: gateway.admin)
+        var bearers: [Sender: String] = [:]
+        for (sender, role) in [
+            (Sender.operator, Role.operator), (.viewer, .viewer), (.tunnelHost, .tunnelHost), (.disabled, .viewer),
+        ] {
+            let user = try userName(sender.rawValue.lowercased())
+            _ = try await users.add(
+                name: user, kind: role.isForServicesOnly ? .service : .person, role: role, allowFrom: [],
+                by: gateway.admin)
+            bearers[sender] = try await tokens.add(wish("own", owner: user), by: gateway.admin).text.reveal()
+        }
+        _ = try await users.patch(userName("disabled"), .init(isDisabled: true), by: gateway.admin)
+        let north = try await tenants.add(
+            name: userName("north"), administrator: userName("ada"), by: gateway.admin)
         let web = try await gateway.enrol("web", controlKey: 1)
         _ = try await registration.register(gateway.report(key: 2), by: web.caller)
         let (_, enrolmentText) = try await gateway.add("unenrolled")
         let spareEnrolment = try await enrolment.add(to: "web", lifetime: .seconds(900), by: gateway.admin)
-        let spareKey = try await agentKeys.add(to: "web", by: gateway.admin)
+        let spareKey = try await agentKeys.add(to: "web", label: label("spare"), by: gateway.admin)
+        var grantIDs: [String] = []
+        for name in ["operator", "viewer", "viewer"] {
+            grantIDs.append(
+                try await grants.add(
+                    to: .user(userName(name)), on: .machine("web"), modes: [.ssh, .view], logins: [], lifetime: nil,
+                    by: gateway.admin
+                ).grant.id.text)
+        }
         let jump = try await tunnelKeys.add(
             SampleKeys.publicKey(3), machines: ["web"], label: label("laptop"), login: .seconds(600),
             connection: .seconds(600), by: gateway.admin)
@@ -52,7 +98,8 @@ struct TestAPI: Sendable {
             heartbeatSeconds: 30)
         let services = GateServices(
             machines: MachineService(dependencies), enrolment: enrolment, agentKeys: agentKeys,
-            registration: registration, tunnelKeys: tunnelKeys, tokens: tokens, setup: setup,
+            registration: registration, tunnelKeys: tunnelKeys, tokens: tokens, users: users,
+            grants: grants, tenants: tenants, setup: setup,
             audit: AuditService(dependencies), sharedKeyImport: SharedKeyImport(dependencies), keys: dependencies.keys,
             gateway: facts,
             readiness: { Readiness(faults: []) }, gauges: { [("tidegate_machines", "Machines.", 1)] },
@@ -61,14 +108,17 @@ struct TestAPI: Sendable {
             gateway: gateway,
             api: GatewayAPI(services: services, sources: SourceAddress(trusted: []), metrics: HTTPMetrics()),
             setup: setup, web: web,
-            bearers: [
-                .malformed: "tgp_not-a-token", .unknown: "tgp_" + String(repeating: "A", count: 43),
+            bearers: bearers.merging([
+                .expired: expired.text.reveal(), .elsewhere: elsewhere.text.reveal(), .narrow: narrow.text.reveal(),
+                .otherTenant: north.text.reveal(), .malformed: "tgp_not-a-token",
+                .unknown: "tgp_" + String(repeating: "A", count: 43),
                 .revoked: revoked.text.reveal(), .enrolmentToken: enrolmentText, .agentKey: web.key,
                 .administrator: administrator,
-            ],
+            ]) { $1 },
             ids: [
                 "tokens": spareToken.token.id.text, "enrolments": spareEnrolment.token.id.text,
                 "keys": spareKey.key.id.text, "tunnel-keys": jump.key.key.id.text,
+                "grants": grantIDs[2],
             ])
     }
 
@@ -77,13 +127,15 @@ struct TestAPI: Sendable {
     var entries: [RouteBook.Entry] { api.routes(mode) }
 
     /// The path with names in the place of its parameters.
-    func path(_ pattern: String) -> String {
+    func path(_ pattern: String, query: String = "") -> String {
         var parts = pattern.split(separator: "/").map(String.init)
         for index in parts.indices {
             if parts[index] == ":agent_id" { parts[index] = "web" }
+            if parts[index] == ":name" { parts[index] = "operator" }
             if parts[index] == ":id" { parts[index] = ids[parts[index - 1]] ?? "missing" }
         }
-        return "/" + parts.joined(separator: "/")
+        let queries = [pattern.hasSuffix("/access/check") ? "machine=web" : "", query].filter { !$0.isEmpty }
+        return "/" + parts.joined(separator: "/") + (queries.isEmpty ? "" : "?" + queries.joined(separator: "&"))
     }
 
     func withClient<Value>(
@@ -101,6 +153,20 @@ struct TestAPI: Sendable {
         if json { headers[.contentType] = "application/json" }
         return headers
     }
+}
+
+private func wish(
+    _ text: String, _ lifetime: Duration = .seconds(900), owner: UserName? = nil, scopes: Scopes? = nil,
+    from blocks: [String] = []
+) throws -> TokenService.Wish {
+    TokenService.Wish(
+        label: try label(text), lifetime: lifetime, owner: owner, scopes: scopes,
+        allowFrom: blocks.compactMap { AddressBlock($0) })
+}
+
+private func userName(_ text: String) throws -> UserName {
+    guard let name = UserName(rawValue: text) else { throw BadSample() }
+    return name
 }
 
 private func label(_ text: String) throws -> Label {

@@ -4,15 +4,30 @@ import Testing
 @Suite struct PrincipalTests {
     let tenant = ID<Tenant>.random()
 
-    @Test func `an administrator who is disabled is none`() {
-        var user = User(id: .random(), tenant: tenant, name: "admin", role: .admin)
-        #expect(Principal.user(user, token: .random()).isAdministrator)
-        user.disabledAt = Timestamp(seconds: 1)
-        #expect(!Principal.user(user, token: .random()).isAdministrator)
+    private func principal(_ user: User, _ scopes: Scopes) -> Principal {
+        .user(user, by: .token(.random()), scopes: scopes)
     }
 
-    @Test func `a machine is never an administrator, the operator always`() {
-        #expect(!Principal.machine(.random(), tenant: tenant, key: .random()).isAdministrator)
-        #expect(Principal.localAdministrator(tenant: tenant).isAdministrator)
+    @Test func `a user may do what both the token and the role allow, and nothing when disabled`() {
+        var user = User(id: .random(), tenant: tenant, name: "ada", role: .viewer, createdAt: Timestamp(seconds: 0))
+        #expect(principal(user, Role.admin.scopes).scopes == Role.viewer.scopes)
+        #expect(principal(user, .machinesRead).scopes == .machinesRead)
+        user.disabledAt = Timestamp(seconds: 1)
+        #expect(principal(user, Role.admin.scopes).scopes == [])
+    }
+
+    @Test func `a machine has no scopes, the operator on the host has all`() {
+        #expect(Principal.machine(.random(), tenant: tenant, key: .random()).scopes == [])
+        #expect(Set(Principal.localAdministrator(tenant: tenant).scopes.names) == Set(Scopes.names))
+    }
+
+    @Test(arguments: Role.allCases) func `no role has what belongs to the host's operator`(role: Role) {
+        #expect(!role.scopes.contains(.tenants))
+        #expect(Scopes(text: role.scopes.text) == role.scopes)
+    }
+
+    @Test func `a program's own roles do one thing`() {
+        #expect(Role.tunnelHost.scopes == .keyLookup)
+        #expect(Role.drain.scopes == .drain)
     }
 }

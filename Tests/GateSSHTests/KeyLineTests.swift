@@ -89,6 +89,21 @@ import Testing
         }
     }
 
+    @Test func aLineNamesTheAddressesALoginMayComeFrom() throws {
+        let line = try KeyLine.jump(targets: [machine]).text(
+            key: key, from: ["192.0.2.0/24", "2001:db8::/32"], expires: expires, version: current)
+        #expect(line.contains(#",from="192.0.2.0/24,2001:db8::/32","#))
+        #expect(try keygenFingerprint(line) == key.fingerprint)
+    }
+
+    @Test func addressesThatWouldBreakOutOfTheLineLetNobodyIn() throws {
+        for text in [#"192.0.2.0/24",permitopen="any"#, "*", "!192.0.2.1", "a b"] {
+            let line = try KeyLine.jump(targets: [machine]).text(
+                key: key, from: [text], expires: expires, version: current)
+            #expect(line.contains(#",from="255.255.255.255","#))
+        }
+    }
+
     @Test func theLongestLineForOneTargetStaysBelowAKibibyteAndParses() throws {
         let application = [UInt8](repeating: 0x61, count: 256)
         let long = try SSHPublicKey(

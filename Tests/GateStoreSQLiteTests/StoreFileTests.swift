@@ -26,8 +26,8 @@ import Testing
             try transaction.insertGateway(.random(), tenant: tenant, at: now)
             try transaction.execute(
                 """
-                INSERT INTO gate_user (id, tenant_id, name, role, created_at)
-                VALUES (\(user), \(tenant), \("admin"), \("admin"), \(now))
+                INSERT INTO gate_user (id, tenant_id, name, kind, role, allow_from, created_at)
+                VALUES (\(user), \(tenant), \("admin"), \("person"), \("admin"), \(""), \(now))
                 """)
             for (number, id) in ids.enumerated() {
                 try transaction.execute(
@@ -79,10 +79,12 @@ import Testing
         try await database.write { [now] transaction in
             try transaction.execute("UPDATE access_token SET revoked_at = \(now) WHERE id = \(tokens[0])")
             try transaction.execute("DELETE FROM access_token WHERE id = \(tokens[1])")
+            try transaction.execute("UPDATE gate_user SET role = 'viewer'")
         }
         try await database.close()
         let outcome = try SQLiteStoreRestore(path: directory.file, now: now).run(from: SQLiteStoreFile(path: backup))
-        #expect(outcome.revocations == 1)
+        // The token, and the role, which was narrowed.
+        #expect(outcome.revocations == 2)
         #expect(try await living() == 2)
         let kept = try #require(outcome.kept)
         #expect(try SQLiteStoreFile(path: kept).check(migrations).findings.isEmpty)

@@ -53,6 +53,15 @@ struct AgentKeyAdd: GatewayCommand {
     @Argument(help: "The machine's name or agent id.")
     var machine: String
 
+    @Option(help: "What it is for.")
+    var label: String?
+
+    @Option(help: "How long it stays good, such as 90d; without it, until it is revoked.")
+    var ttl: TimeSpan?
+
+    @Option(help: ArgumentHelp("An address or block it may come from; may be given several times.", valueName: "cidr"))
+    var allowFrom: [String] = []
+
     @Option(help: ArgumentHelp("Write the key to this file (0600) instead of printing it.", valueName: "file"))
     var output: String?
 
@@ -63,8 +72,10 @@ struct AgentKeyAdd: GatewayCommand {
     func perform() async throws {
         let client = try gateway.client()
         let found = try await client.machine(called: machine)
+        let request = AddAgentKeyRequest(
+            label: label, ttl: ttl?.seconds, allowFrom: allowFrom.isEmpty ? nil : allowFrom)
         let key = try OneTimeSecret.moved(
-            from: try await client.addAgentKey(for: found.agentID), \.key, to: output)
+            from: try await client.addAgentKey(for: found.agentID, request), \.key, to: output)
         try gateway.show(key) {
             Terminal.note("added agent key \(TerminalText.neutralised(key.id))")
             OneTimeSecret.show(key.key, writtenTo: output)

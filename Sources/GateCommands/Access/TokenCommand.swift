@@ -6,8 +6,8 @@ import GateWire
 struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Add, list and revoke your personal tokens.",
-        subcommands: [TokenAdd.self, TokenList.self, TokenRevoke.self])
+        abstract: "Add, list, renew and revoke tokens: your own, or those of service users.",
+        subcommands: [TokenAdd.self, TokenList.self, TokenRenew.self, TokenRevoke.self])
 }
 
 struct TokenAdd: GatewayCommand {
@@ -17,7 +17,8 @@ struct TokenAdd: GatewayCommand {
         discussion: """
             EXAMPLES
               tidegate token add --label laptop --output ./token
-              tidegate token add --label ci --ttl 7d
+              tidegate token add --label ci --ttl 7d --scope machines:read --allow-from 192.0.2.0/24
+              tidegate token add --label runner --user ci-runner --output ./ci-token
             """)
 
     @Option(help: "What it is for.")
@@ -26,17 +27,36 @@ struct TokenAdd: GatewayCommand {
     @Option(help: "How long it stays good, such as 12h or 90d.")
     var ttl: TimeSpan?
 
+    @Option(help: ArgumentHelp("The service user it acts for; without it, you.", valueName: "name"))
+    var user: String?
+
+    @Option(
+        name: .customLong("scope"),
+        help: ArgumentHelp(
+            "What it may be used for, such as machines:read; may be given several times. Without it, all you may.",
+            valueName: "scope"))
+    var scopes: [String] = []
+
+    @Option(help: ArgumentHelp("An address or block it may come from; may be given several times.", valueName: "cidr"))
+    var allowFrom: [String] = []
+
     @Option(help: ArgumentHelp("Write the token to this file (0600) instead of printing it.", valueName: "file"))
     var output: String?
 
     @OptionGroup var gateway: GatewayOptions
 
-    func validate() throws { try Checked.label(label, "a label") }
+    func validate() throws {
+        try Checked.label(label, "a label")
+        if let user { try Checked.name(UserName.self, user, "a user's name") }
+        try Checked.scopes(scopes)
+    }
 
     func perform() async throws {
+        let request = AddTokenRequest(
+            label: label, ttl: ttl?.seconds, user: user, scopes: scopes.isEmpty ? nil : scopes,
+            allowFrom: allowFrom.isEmpty ? nil : allowFrom)
         let token = try OneTimeSecret.moved(
-            from: try await gateway.client().addToken(AddTokenRequest(label: label, ttl: ttl?.seconds)), \.token,
-            to: output)
+            from: try await gateway.client().addToken(request), \.token, to: output)
         try gateway.show(token) {
             Terminal.note(
                 "added token \(TerminalText.neutralised(token.id))"
@@ -49,25 +69,55 @@ struct TokenAdd: GatewayCommand {
 struct TokenList: GatewayCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List your tokens, without their text.",
+        abstract: "List your tokens, or a user's, without their text.",
         discussion: """
             EXAMPLES
               tidegate token list
+              tidegate token list --user ci-runner
+            """)
+
+    @Option(help: ArgumentHelp("Whose tokens; without it, yours.", valueName: "name"))
+    var user: String?
+
+    @OptionGroup var gateway: GatewayOptions
+
+    func validate() throws { if let user { try Checked.name(UserName.self, user, "a user's name") } }
+
+    func perform() async throws {
+        let tokens = try await gateway.client().tokens(of: user)
+        try gateway.show(tokens) {
+            var table = Table(["ID", "LABEL", "SCOPES", "FROM", "CREATED", "EXPIRES", "LAST USED", "REVOKED"])
+            for token in tokens {
+                table.add([
+                    token.id, token.label, token.scopes?.joined(separator: " ") ?? "all of the role",
+                    token.allowFrom.joined(separator: " "), token.createdAt.shown, token.expiresAt.shown,
+                    token.lastUsedAt.shown, token.revokedAt.shown,
+                ])
+            }
+            Terminal.print(table)
+        }
+    }
+}
+
+struct TokenRenew: GatewayCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "renew",
+        abstract: "Renew the token in use, in the last seven days of its life.",
+        discussion: """
+            It is then good for as long again as it was made for, at most 90 days, and never past a year after it was made.
+            Earlier than seven days before its end nothing changes, so this may run every day.
+
+            EXAMPLES
+              tidegate token renew
             """)
 
     @OptionGroup var gateway: GatewayOptions
 
     func perform() async throws {
-        let tokens = try await gateway.client().tokens()
-        try gateway.show(tokens) {
-            var table = Table(["ID", "LABEL", "CREATED", "EXPIRES", "LAST USED", "REVOKED"])
-            for token in tokens {
-                table.add([
-                    token.id, token.label, token.createdAt.shown, token.expiresAt.shown, token.lastUsedAt.shown,
-                    token.revokedAt.shown,
-                ])
-            }
-            Terminal.print(table)
+        let renewal = try await gateway.client().renewToken()
+        try gateway.show(renewal) {
+            let end = renewal.expiresAt.map { "until \($0.shown)" } ?? "without an end"
+            Terminal.print(renewal.renewed ? "Renewed: good \(end)." : "Not renewed yet: good \(end).")
         }
     }
 }
@@ -84,13 +134,19 @@ struct TokenRevoke: GatewayCommand {
     @Argument(help: "The tokens' ids, as `tidegate token list` shows them.")
     var ids: [String]
 
+    @Option(help: ArgumentHelp("Whose tokens; without it, yours.", valueName: "name"))
+    var user: String?
+
     @OptionGroup var gateway: GatewayOptions
 
-    func validate() throws { for id in ids { try Checked.id(id) } }
+    func validate() throws {
+        for id in ids { try Checked.id(id) }
+        if let user { try Checked.name(UserName.self, user, "a user's name") }
+    }
 
     func perform() async throws {
         let client = try gateway.client()
-        for id in ids { try await client.revokeToken(id) }
+        for id in ids { try await client.revokeToken(id, of: user) }
         try gateway.show(["revoked": ids]) { for id in ids { Terminal.print("Revoked \(id).") } }
     }
 }

@@ -20,6 +20,9 @@ struct MachineEnrol: GatewayCommand {
     @Option(help: "How long the token stays good, such as 2h or 7d.")
     var ttl: TimeSpan?
 
+    @Option(help: ArgumentHelp("An address or block it may come from; may be given several times.", valueName: "cidr"))
+    var allowFrom: [String] = []
+
     @OptionGroup var gateway: GatewayOptions
 
     func validate() throws { try Checked.machine(machine) }
@@ -28,7 +31,8 @@ struct MachineEnrol: GatewayCommand {
         let client = try gateway.client()
         let found = try await client.machine(called: machine)
         let enrolment = try await client.addEnrolment(
-            for: found.agentID, AddEnrolmentRequest(ttl: ttl?.seconds))
+            for: found.agentID,
+            AddEnrolmentRequest(ttl: ttl?.seconds, allowFrom: allowFrom.isEmpty ? nil : allowFrom))
         try gateway.show(enrolment) {
             Terminal.note("run this on \(TerminalText.neutralised(found.name)):")
             Terminal.print(enrolment.commandLine(endpoint: client.endpoint))

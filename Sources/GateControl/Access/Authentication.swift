@@ -16,7 +16,8 @@ public struct Authentication: Sendable {
         self.providers = providers
     }
 
-    /// Nil: no provider recognises it. Throws `ProviderUnavailable` where that isn't known.
+    /// Nil: no provider recognises it. Throws `ProviderUnavailable` where that isn't known, and `addressNotAllowed` for a
+    /// good one from elsewhere than it may come from.
     public func principal(bearer: some StringProtocol, source: String) async throws -> Principal? {
         let credential = PresentedCredential(bearer, source: source)
         var unavailable: ProviderUnavailable?
@@ -27,8 +28,11 @@ public struct Authentication: Sendable {
                     dependencies.hotState.used(principal, at: dependencies.now())
                     return principal
                 case .refused: return nil
+                case .addressRefused: throw ControlError.addressNotAllowed
                 case nil: continue
                 }
+            } catch ControlError.addressNotAllowed {
+                throw ControlError.addressNotAllowed
             } catch let error as ProviderUnavailable {
                 unavailable = unavailable ?? error
             } catch {

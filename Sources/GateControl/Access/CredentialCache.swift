@@ -9,10 +9,17 @@ public final class CredentialCache: Sendable {
     package struct Entry: Sendable {
         package let principal: Principal
         package let expiresAt: Timestamp?
+        /// Blocks of addresses it may come from: its own, and its owner's; none means any.
+        package let allowFrom: [String]
+        package let ownerAllowFrom: [String]
 
-        package init(principal: Principal, expiresAt: Timestamp?) {
+        package init(
+            principal: Principal, expiresAt: Timestamp?, allowFrom: [String] = [], ownerAllowFrom: [String] = []
+        ) {
             self.principal = principal
             self.expiresAt = expiresAt
+            self.allowFrom = allowFrom
+            self.ownerAllowFrom = ownerAllowFrom
         }
     }
 

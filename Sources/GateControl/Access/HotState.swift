@@ -22,6 +22,7 @@ public final class HotState: Sendable {
         var batch = Batch()
         /// When each credential was last put into a batch: a use is written at most once a minute.
         var noted: [String: Timestamp] = [:]
+        var isReachUnchecked = false
     }
 
     private let state = Mutex(State())
@@ -35,10 +36,21 @@ public final class HotState: Sendable {
             if state.noted.count > 100_000 { state.noted.removeAll(keepingCapacity: true) }
             state.noted[name] = now
             switch principal {
-            case .user(_, let token): state.batch.tokens[token] = now
+            case .user(_, .token(let token), _): state.batch.tokens[token] = now
             case .machine(_, _, let key): state.batch.agentKeys[key] = now
             case .localAdministrator: break
             }
+        }
+    }
+
+    /// Somebody's reach changed and the connections they hold couldn't be looked up.
+    func reachIsUnchecked() { state.withLock { $0.isReachUnchecked = true } }
+
+    /// Whether that was so, and hereby isn't any more.
+    func takeUncheckedReach() -> Bool {
+        state.withLock { state in
+            defer { state.isReachUnchecked = false }
+            return state.isReachUnchecked
         }
     }
 
@@ -92,7 +104,7 @@ public final class HotState: Sendable {
 extension Principal {
     fileprivate var credentialText: String {
         switch self {
-        case .user(_, let token): "t\(token)"
+        case .user(_, .token(let token), _): "t\(token)"
         case .machine(_, _, let key): "k\(key)"
         case .localAdministrator: "l"
         }

@@ -23,8 +23,9 @@ public struct SetupService: Sendable {
         let (now, tenant) = (dependencies.now(), dependencies.identity.tenant)
         return try await dependencies.database.write { [dependencies] tx in
             if try tx.user(named: Self.administratorName, in: tenant) == nil {
-                let user = User(id: .random(), tenant: tenant, name: Self.administratorName, role: .admin)
-                try tx.insertUser(user, at: now)
+                let user = User(
+                    id: .random(), tenant: tenant, name: Self.administratorName, role: .admin, createdAt: now)
+                try tx.insertUser(user)
                 try tx.appendAudit(dependencies.ownEvent("user.added", subject: "user:\(user.id)", at: now))
             }
             return try !tx.hasUsableAdministrator(at: now)
@@ -99,7 +100,8 @@ public struct SetupService: Sendable {
                 throw ControlError.setupRefused
             }
             let token = AccessToken(
-                id: .random(), tenant: tenant, user: user.id, label: label, createdAt: now, expiresAt: now + lifetime)
+                id: .random(), tenant: tenant, user: user.id, label: label, createdAt: now,
+                expiresAt: now + lifetime, lifetime: lifetime)
             try tx.insertToken(token, digest: minted.digest)
             try tx.appendAudit(
                 dependencies.ownEvent(

@@ -36,6 +36,8 @@ public enum TokenVerdict: Sendable {
     case principal(Principal)
     /// Unknown, revoked or expired: which of them isn't told to whoever presents it.
     case refused
+    /// A good credential from an address it may not come from.
+    case addressRefused
 }
 
 /// A provider's source can't be asked: its name, for the log and the answer.

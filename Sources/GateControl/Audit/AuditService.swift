@@ -11,7 +11,7 @@ public struct AuditService: Sendable {
     public func events(
         action: String?, after: (at: Timestamp, id: ID<AuditEvent>)?, limit: Int, by caller: Caller
     ) async throws -> [StoredAuditEvent] {
-        try caller.requireAdministrator()
+        try caller.require(.auditRead)
         return try await dependencies.database.read { tx in
             try tx.auditEvents(in: caller.tenant, action: action, after: after, limit: limit)
         }

@@ -3,14 +3,17 @@ import GateStore
 
 /// A machine's agent keys: several may live at once, so that rotation has no gap.
 public struct AgentKeyService: Sendable {
+    public static let lifetimes: ClosedRange<Int> = 60...10 * 31_536_000
+
     private let dependencies: ControlDependencies
 
     public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
 
+    /// Without a lifetime it lives until it is revoked.
     public func add(
-        to name: String, by caller: Caller
+        to name: String, label: Label, lifetime: Duration? = nil, allowFrom: [AddressBlock] = [], by caller: Caller
     ) async throws -> (key: AgentKey, text: Secret<String>) {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         let minted = MintedCredential(.agentKey)
         let now = dependencies.now()
         let key = try await dependencies.database.write { [dependencies] tx in
@@ -20,7 +23,8 @@ public struct AgentKeyService: Sendable {
                     "A machine may hold \(EnrolmentService.keyLimit) agent keys; revoke one first.")
             }
             let key = AgentKey(
-                id: .random(), tenant: machine.tenant, machine: machine.id, label: "added", createdAt: now)
+                id: .random(), tenant: machine.tenant, machine: machine.id, label: label.rawValue,
+                allowFrom: allowFrom.map(\.text), createdAt: now, expiresAt: lifetime.map { now + $0 })
             try tx.insertAgentKey(key, digest: minted.digest)
             try tx.appendAudit(
                 dependencies.event(
@@ -33,7 +37,7 @@ public struct AgentKeyService: Sendable {
     }
 
     public func list(of name: String, by caller: Caller) async throws -> [AgentKey] {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         return try await dependencies.database.read { tx in
             try tx.agentKeys(of: tx.requireMachine(name, in: caller.tenant).id)
         }
@@ -41,7 +45,7 @@ public struct AgentKeyService: Sendable {
 
     /// Revokes the key and the tunnel keys registered with it, and ends their connections.
     public func revoke(_ id: ID<AgentKey>, of name: String, by caller: Caller) async throws {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         let now = dependencies.now()
         let fingerprints: [String]
         do {

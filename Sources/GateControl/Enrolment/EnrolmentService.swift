@@ -19,9 +19,9 @@ public struct EnrolmentService: Sendable {
     public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
 
     public func add(
-        to name: String, lifetime: Duration, by caller: Caller
+        to name: String, lifetime: Duration, allowFrom: [AddressBlock] = [], by caller: Caller
     ) async throws -> (token: EnrolmentToken, text: Secret<String>) {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         let minted = MintedCredential(.enrolmentToken)
         let now = dependencies.now()
         let token = try await dependencies.database.write { [self] tx in
@@ -30,17 +30,20 @@ public struct EnrolmentService: Sendable {
                 throw ControlError.limitReached(
                     "A machine may have \(Self.tokenLimit) unused enrolment tokens; revoke one first.")
             }
-            return try insert(for: machine, minted: minted, lifetime: lifetime, at: now, by: caller, in: tx)
+            return try insert(
+                for: machine, minted: minted, lifetime: lifetime, allowFrom: allowFrom, at: now, by: caller, in: tx)
         }
         return (token, minted.text)
     }
 
     func insert(
-        for machine: Machine, minted: MintedCredential, lifetime: Duration, at now: Timestamp, by caller: Caller,
-        in tx: any Transaction
+        for machine: Machine, minted: MintedCredential, lifetime: Duration, allowFrom: [AddressBlock] = [],
+        at now: Timestamp, by caller: Caller, in tx: any Transaction
     ) throws -> EnrolmentToken {
         let token = EnrolmentToken(
-            id: .random(), tenant: machine.tenant, machine: machine.id, createdAt: now, expiresAt: now + lifetime)
+            id: .random(), tenant: machine.tenant, machine: machine.id, allowFrom: allowFrom.map(\.text),
+            createdAt: now,
+            expiresAt: now + lifetime)
         try tx.insertEnrolment(token, digest: minted.digest)
         try tx.appendAudit(
             dependencies.event(
@@ -50,7 +53,7 @@ public struct EnrolmentService: Sendable {
     }
 
     public func list(of name: String, by caller: Caller) async throws -> [EnrolmentToken] {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         return try await dependencies.database.read { tx in
             try tx.enrolments(of: tx.requireMachine(name, in: caller.tenant).id)
         }
@@ -58,7 +61,7 @@ public struct EnrolmentService: Sendable {
 
     /// Revokes an unused token, and what a used one bought: the agent key, its tunnel keys and their connections.
     public func revoke(_ id: ID<EnrolmentToken>, of name: String, by caller: Caller) async throws {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         let now = dependencies.now()
         let result: (key: ID<AgentKey>?, fingerprints: [String])
         do {
@@ -112,6 +115,7 @@ public struct EnrolmentService: Sendable {
                 guard let token, let machine = try tx.machine(token.machine, in: token.tenant) else {
                     throw ControlError.enrolmentRefused
                 }
+                guard token.allowFrom.admits(source) else { throw ControlError.addressNotAllowed }
                 if let agentID, agentID != machine.agentID {
                     throw ControlError.invalid(field: "agent_id", rule: "the agent_id this token was made for")
                 }
@@ -148,6 +152,9 @@ public struct EnrolmentService: Sendable {
             dependencies.leases.drop([machine.id])
             await dependencies.cut(keys: revoked)
             return (machine, key, minted.text)
+        } catch ControlError.addressNotAllowed {
+            _ = refused("address", source)
+            throw ControlError.addressNotAllowed
         } catch ControlError.enrolmentRefused {
             throw refused("unknown-used-or-expired", source)
         } catch let error as StoreError {

@@ -1,7 +1,7 @@
 import GateModel
 import GateStore
 
-/// Ends what time has ended: leases nobody renewed, and tunnel keys whose connections may go on no longer. Nothing depends
+/// Ends what time has ended: leases nobody renewed, grants, and tunnel keys whose connections may go on no longer. Nothing depends
 /// on it but the end of live connections and the return of ports; every read filters by time itself.
 public struct LeaseSweep: Sendable {
     /// Heartbeats reach the store a few seconds late; a lease is swept only after this much more.
@@ -21,8 +21,9 @@ public struct LeaseSweep: Sendable {
         let due = try await dependencies.database.read { tx in
             let leases = endsLeases ? try tx.expiredLeases(on: gateway, at: now - Self.margin, limit: 1) : []
             let keys = try tx.expiredTunnelKeys(at: now, limit: 1)
+            let grants = try tx.expiredGrants(at: now, limit: 1)
             let rests = try tx.hasForgottenRests(on: gateway, before: now)
-            return (leases: !leases.isEmpty, keys: !keys.isEmpty, rests: rests)
+            return (leases: !leases.isEmpty, keys: !keys.isEmpty, grants: !grants.isEmpty, rests: rests)
         }
         var count = 0
         while due.leases {
@@ -61,6 +62,25 @@ public struct LeaseSweep: Sendable {
             if !ended.isEmpty { await dependencies.cut(keys: ended) }
             count += ended.count
             if ended.count < Self.batch { break }
+        }
+        while due.grants {
+            let ended = try await dependencies.database.write { [dependencies] tx in
+                let grants = try tx.expiredGrants(at: now, limit: Self.batch)
+                for grant in grants where try tx.endGrant(grant.id, at: now) {
+                    try tx.appendAudit(
+                        dependencies.ownEvent(
+                            "grant.expired", tenant: grant.tenant, subject: "grant:\(grant.id)", at: now))
+                }
+                return grants
+            }
+            for (tenant, grants) in Dictionary(grouping: ended, by: \.tenant) {
+                for subject in Set(grants.map(\.subject)) { try await dependencies.decideAnew(subject, in: tenant) }
+            }
+            count += ended.count
+            if ended.count < Self.batch { break }
+        }
+        if dependencies.hotState.takeUncheckedReach() {
+            await dependencies.endWhatLostReach(dependencies.keys.liveJumps)
         }
         if due.rests { try await dependencies.database.write { tx in try tx.forgetRests(on: gateway, before: now) } }
         return count

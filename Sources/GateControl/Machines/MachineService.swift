@@ -39,7 +39,7 @@ public struct MachineService: Sendable {
         enrolmentLifetime: Duration,
         by caller: Caller
     ) async throws -> (machine: Described, enrolment: EnrolmentToken, text: Secret<String>) {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         let now = dependencies.now()
         guard let agentID = agentID ?? AgentID(rawValue: name.rawValue) else {
             throw ControlError.nameTaken(field: "agent_id")
@@ -62,9 +62,11 @@ public struct MachineService: Sendable {
     }
 
     public func list(_ filter: MachineFilter, by caller: Caller) async throws -> [Described] {
-        try caller.requireAdministrator()
-        let gateway = dependencies.identity.gateway
+        try caller.require(.machinesRead)
+        let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
         let (machines, leases) = try await dependencies.database.read { tx in
+            var filter = filter
+            filter.selectors = try tx.visibility(of: caller, at: now)
             let machines = try tx.machines(filter, in: caller.tenant)
             return (machines, try tx.leases(of: machines.map(\.id), on: gateway))
         }
@@ -72,12 +74,12 @@ public struct MachineService: Sendable {
     }
 
     public func show(_ name: String, by caller: Caller) async throws -> Described {
-        try caller.requireAdministrator()
-        let gateway = dependencies.identity.gateway
+        try caller.require(.machinesRead)
+        let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
         let (machine, lease) = try await dependencies.database.read { tx in
-            guard let machine = try tx.machine(called: name, in: caller.tenant) else {
-                throw ControlError.machineNotFound
-            }
+            guard let machine = try tx.machine(called: name, in: caller.tenant),
+                try tx.visibility(of: caller, at: now)?.contains(where: { $0.selects(machine) }) ?? true
+            else { throw ControlError.machineNotFound }
             return (machine, try tx.lease(of: machine.id, on: gateway))
         }
         return describe([machine], leases: lease.map { [$0] } ?? [])[0]
@@ -85,9 +87,9 @@ public struct MachineService: Sendable {
 
     /// Answers with the row as stored.
     public func patch(_ name: String, _ patch: Patch, by caller: Caller) async throws -> Described {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
-        let (machine, lease) = try await dependencies.database.write { [dependencies] tx in
+        let (machine, lease, movesGrants) = try await dependencies.database.write { [dependencies] tx in
             guard var machine = try tx.machine(called: name, in: caller.tenant) else {
                 throw ControlError.machineNotFound
             }
@@ -120,15 +122,18 @@ public struct MachineService: Sendable {
                         "machine.changed", by: caller, subject: "machine:\(machine.id)", at: now, details: changes))
             }
             guard let stored = try tx.machine(machine.id, in: caller.tenant) else { throw ControlError.machineNotFound }
-            return (stored, try tx.lease(of: stored.id, on: gateway))
+            let movesGrants = changes.contains { ["organization", "site", "tags"].contains($0.name) }
+            return (stored, try tx.lease(of: stored.id, on: gateway), movesGrants)
         }
+        // Grants name machines by these: whoever doesn't reach it any more is cut off.
+        if movesGrants { try await dependencies.decideAnew(reaching: machine.id) }
         return describe([machine], leases: lease.map { [$0] } ?? [])[0]
     }
 
     /// Removes the machine, revokes everything that was its own, ends its tunnel and every jump into it.
     /// Idempotent for a machine removed before.
     public func remove(_ name: String, by caller: Caller) async throws {
-        try caller.requireAdministrator()
+        try caller.require(.machinesWrite)
         let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
         let removed: (machine: ID<Machine>, keys: [String], lease: Lease?)
         do {
@@ -188,6 +193,12 @@ extension Principal {
 }
 
 extension Transaction {
+    /// Which machines the caller may see; nil: every one of the tenant.
+    fileprivate func visibility(of caller: Caller, at now: Timestamp) throws -> [Grant.Selector]? {
+        guard let user = caller.principal.user, !user.role.scopes.contains(.machinesWrite) else { return nil }
+        return try openGrants(for: user).filter { $0.isLive(at: now) && !$0.modes.isEmpty }.map(\.selector)
+    }
+
     fileprivate func requireFree(name: MachineName, agentID: AgentID, in tenant: ID<Tenant>) throws {
         guard try machine(named: name.rawValue, in: tenant) == nil else { throw ControlError.nameTaken(field: "name") }
         if let other = try machine(called: agentID.rawValue, in: tenant), other.agentID == agentID {

@@ -52,13 +52,15 @@ public struct KeyGrant: Hashable, Sendable {
     public let agentKey: ID<AgentKey>?
     /// Which of its machine's keys is newer, where several are good at once; else nil.
     public let issue: Int64?
+    /// Blocks of addresses the login may come from; none means any.
+    public let allowFrom: [String]
     /// No login after this.
     public let loginUntil: Timestamp
 
     public init(
         key: ID<TunnelKey>, tenant: ID<Tenant>, fingerprint: String, publicKey: String, reach: Reach,
         machines: [ID<Machine>], awaited: Set<ID<Machine>> = [],
-        agentKey: ID<AgentKey>? = nil, issue: Int64? = nil, loginUntil: Timestamp
+        agentKey: ID<AgentKey>? = nil, issue: Int64? = nil, allowFrom: [String] = [], loginUntil: Timestamp
     ) {
         self.key = key
         self.tenant = tenant
@@ -69,6 +71,7 @@ public struct KeyGrant: Hashable, Sendable {
         self.awaited = awaited
         self.agentKey = agentKey
         self.issue = issue
+        self.allowFrom = allowFrom
         self.loginUntil = loginUntil
     }
 }

@@ -83,6 +83,7 @@ extension Transaction {
         var until = key.loginUntil
         var machines: [ID<Machine>] = []
         var awaited: Set<ID<Machine>> = []
+        var allowFrom: [String] = []
         switch key.purpose {
         case .control:
             reach = .control
@@ -96,7 +97,9 @@ extension Transaction {
             until = min(until, lease.expiresAt)
             machines = [machine]
         case .jump:
-            let reachable = try self.reach(of: key.id)
+            let (reachable, end, blocks) = try permittedReach(of: key, at: now)
+            until = min(until, end ?? until)
+            allowFrom = blocks
             let leases = try leases(of: reachable, on: gateway).filter { $0.expiresAt > now }
             guard !leases.isEmpty else { return nil }
             reach = .jump(leases.map { GatePort(address: $0.address, port: $0.port) })
@@ -105,6 +108,28 @@ extension Transaction {
         }
         return KeyGrant(
             key: key.id, tenant: key.tenant, fingerprint: key.fingerprint, publicKey: key.publicKey, reach: reach,
-            machines: machines, awaited: awaited, agentKey: key.agentKey, issue: key.issue, loginUntil: until)
+            machines: machines, awaited: awaited, agentKey: key.agentKey, issue: key.issue,
+            allowFrom: allowFrom, loginUntil: until)
+    }
+
+    /// The machines a jump key names and its owner may reach now, when the first of those permissions ends, and from where
+    /// it may be used. A key of the gateway's own operator reaches all that it names.
+    private func permittedReach(
+        of key: TunnelKey, at now: Timestamp
+    ) throws -> (machines: [ID<Machine>], until: Timestamp?, allowFrom: [String]) {
+        guard let id = key.user else { return (try reach(of: key.id), nil, []) }
+        guard let user = try user(id), user.disabledAt == nil else { return ([], nil, []) }
+        if user.role == .admin { return (try reach(of: key.id), nil, user.allowFrom) }
+        let grants = try openGrants(for: user)
+        guard !grants.isEmpty else { return ([], nil, []) }
+        var permitted: [ID<Machine>] = []
+        var until: Timestamp?
+        for machine in try machines(try reach(of: key.id), in: key.tenant) {
+            let decision = AccessPolicy.decide(user, .ssh, on: machine, by: grants, at: now)
+            guard decision.isAllowed else { continue }
+            permitted.append(machine.id)
+            if let end = decision.until { until = min(until ?? end, end) }
+        }
+        return (permitted, until, user.allowFrom)
     }
 }

@@ -163,6 +163,51 @@ public final class KeyTable: Sendable {
         }
     }
 
+    /// Drops cached lines without ending anything: what they may reach has to be read again.
+    package func recall(_ fingerprints: [String]) {
+        state.withLock { state in
+            state.epoch += 1
+            for fingerprint in fingerprints { state.drop(fingerprint) }
+        }
+    }
+
+    /// What live processes may do by one key for the jump: all that any of their lines names.
+    package struct HeldJump: Sendable {
+        package let key: ID<TunnelKey>
+        package var machines: Set<ID<Machine>> = []
+        package var allowFrom: Set<[String]> = []
+    }
+
+    /// What is held of these keys for the jump.
+    package func heldJumps(_ fingerprints: [String]) -> [String: HeldJump] {
+        state.withLock { state in
+            var held: [String: HeldJump] = [:]
+            for fingerprint in fingerprints {
+                for process in state.askers.members(of: [fingerprint]) {
+                    guard let grant = state.live[process]?.grants[fingerprint], case .jump = grant.reach else {
+                        continue
+                    }
+                    held[fingerprint, default: HeldJump(key: grant.key)].machines.formUnion(grant.machines)
+                    held[fingerprint]?.allowFrom.insert(grant.allowFrom)
+                }
+            }
+            return held
+        }
+    }
+
+    /// Every key for the jump that a live process holds.
+    package var liveJumps: [String] {
+        state.withLock { state in
+            Array(
+                Set(
+                    state.live.values.flatMap { live in
+                        live.grants.values.compactMap { grant in
+                            if case .jump = grant.reach { grant.fingerprint } else { nil }
+                        }
+                    }))
+        }
+    }
+
     /// Drops cached lines that name these machines without ending anything: their port or its end changed.
     package func refresh(machines: Set<ID<Machine>>) {
         state.withLock { state in

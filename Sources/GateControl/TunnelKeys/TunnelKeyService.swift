@@ -25,17 +25,11 @@ public struct TunnelKeyService: Sendable {
         _ publicKey: SSHPublicKey, machines names: [String], label: Label, login: Duration, connection: Duration,
         by caller: Caller
     ) async throws -> (key: Described, isNew: Bool) {
-        try caller.requireAdministrator()
+        try caller.require(.keys)
         let (now, gateway) = (dependencies.now(), dependencies.identity.gateway)
-        let owner: ID<User>? = if case .user(let user, _) = caller.principal { user.id } else { nil }
+        let owner = caller.principal.user?.id
         let result = try await dependencies.database.write { [dependencies] tx in
-            let machines = try names.map { name in
-                guard
-                    let machine = try tx.machine(called: name, in: caller.tenant)
-                        ?? tx.machine(named: name, in: caller.tenant)
-                else { throw ControlError.machineNotFound }
-                return machine
-            }
+            let machines = try tx.requireReach(names, by: caller, at: now)
             try tx.revokeExpiredTunnelKey(fingerprint: publicKey.fingerprint, at: now)
             if let existing = try tx.unrevokedTunnelKey(fingerprint: publicKey.fingerprint) {
                 guard existing.tenant == caller.tenant, existing.purpose == .jump, existing.user == owner,
@@ -79,9 +73,11 @@ public struct TunnelKeyService: Sendable {
         purpose: TunnelKey.Purpose?, machine name: String?, after: (createdAt: Timestamp, id: ID<TunnelKey>)?,
         limit: Int, by caller: Caller
     ) async throws -> [Described] {
-        try caller.requireAdministrator()
+        try caller.require(.keys)
         let gateway = dependencies.identity.gateway
         return try await dependencies.database.read { tx in
+            // Who may not see everybody's access sees their own keys.
+            let owner = caller.has(.accessRead) ? nil : caller.principal.user?.id
             var machine: ID<Machine>?
             if let name {
                 machine = try
@@ -89,28 +85,31 @@ public struct TunnelKeyService: Sendable {
                 if machine == nil { return [] }
             }
             let keys = try tx.tunnelKeys(
-                in: caller.tenant, purpose: purpose, machine: machine, after: after, limit: limit)
+                in: caller.tenant, owner: owner, purpose: purpose, machine: machine, after: after, limit: limit)
             return try tx.describe(keys, on: gateway)
         }
     }
 
     public func show(_ id: ID<TunnelKey>, by caller: Caller) async throws -> Described {
-        try caller.requireAdministrator()
+        try caller.require(.keys)
         let gateway = dependencies.identity.gateway
         return try await dependencies.database.read { tx in
-            guard let key = try tx.tunnelKey(id, in: caller.tenant) else { throw ControlError.tunnelKeyNotFound }
+            guard let key = try tx.tunnelKey(id, in: caller.tenant), caller.owns(key) || caller.has(.accessRead) else {
+                throw ControlError.tunnelKeyNotFound
+            }
             return try tx.describe([key], on: gateway)[0]
         }
     }
 
     /// Returns once the key's connections are gone. Idempotent for a key revoked before.
     public func revoke(_ id: ID<TunnelKey>, by caller: Caller) async throws {
-        try caller.requireAdministrator()
+        try caller.require(.keys)
         let now = dependencies.now()
         let key: TunnelKey
         do {
             key = try await dependencies.database.write { [dependencies] tx in
-                guard let key = try tx.tunnelKey(id, in: caller.tenant) else { throw ControlError.tunnelKeyNotFound }
+                guard let key = try tx.tunnelKey(id, in: caller.tenant), caller.owns(key) || caller.has(.accessWrite)
+                else { throw ControlError.tunnelKeyNotFound }
                 if try tx.revokeTunnelKey(id, at: now) != nil {
                     try tx.appendAudit(
                         dependencies.event(
@@ -128,7 +127,29 @@ public struct TunnelKeyService: Sendable {
     }
 }
 
+extension Caller {
+    fileprivate func owns(_ key: TunnelKey) -> Bool {
+        guard let user = principal.user else { return false }
+        return key.purpose == .jump && key.user == user.id
+    }
+}
+
 extension Transaction {
+    /// The machines of these names, all of which the caller may reach. A machine the caller may not even see is unknown.
+    fileprivate func requireReach(_ names: [String], by caller: Caller, at now: Timestamp) throws -> [Machine] {
+        let grants = try caller.principal.user.map { user in try openGrants(for: user) } ?? []
+        return try names.map { name in
+            // An agent_id or an id before a name, so that no machine can be named into another one's place.
+            guard
+                let machine = try machine(called: name, in: caller.tenant) ?? machine(named: name, in: caller.tenant)
+            else { throw ControlError.machineNotFound }
+            guard let user = caller.principal.user else { return machine }
+            if AccessPolicy.decide(user, .ssh, on: machine, by: grants, at: now).isAllowed { return machine }
+            throw AccessPolicy.maySee(machine, user, by: grants, at: now)
+                ? ControlError.notGranted(machine: machine.name.rawValue) : .machineNotFound
+        }
+    }
+
     fileprivate func describe(
         _ keys: [TunnelKey], on gateway: ID<Gateway>
     ) throws -> [TunnelKeyService.Described] {

@@ -4,7 +4,7 @@ import GateWire
 import HTTPTypes
 import Hummingbird
 
-/// Set-up, who am I, the gateway's coordinates, personal tokens and live connections.
+/// Set-up, who am I, the gateway's coordinates and live connections.
 struct AccessRoutes {
     let services: GateServices
     let root: String
@@ -24,27 +24,7 @@ struct AccessRoutes {
             try request.requireKnownQuery([])
             return JSONAnswer(.ok, services.gateway.body)
         }
-        book.administrator(.post, "\(root)/tokens") { request, context in
-            let body = try await request.decode(AddTokenRequest.self)
-            let (token, text) = try await services.tokens.add(
-                label: try Field.label(body.label, "label"),
-                lifetime: try Field.seconds(
-                    body.ttl, "ttl", TokenService.lifetimes,
-                    default: Int(TokenService.defaultLifetime.components.seconds)),
-                by: context.caller)
-            return JSONAnswer(.created, TokenBody(token, text: text.reveal()))
-        }
-        book.administrator(.get, "\(root)/tokens") { request, context in
-            try request.requireKnownQuery([])
-            return JSONAnswer(.ok, try await services.tokens.list(by: context.caller).map { TokenBody($0) })
-        }
-        book.administrator(.delete, "\(root)/tokens/:id") { request, context in
-            try request.requireKnownQuery([])
-            try await services.tokens.revoke(
-                try context.id("id", of: AccessToken.self, else: .tokenNotFound, "No such token."), by: context.caller)
-            return HTTPResponse.Status.noContent
-        }
-        book.administrator(.get, "\(root)/connections") { request, _ in
+        book.scoped(.connectionsRead, .get, "\(root)/connections") { request, _ in
             try request.requireKnownQuery([])
             let newestFirst = services.keys.connections.sorted {
                 ($0.startedAt, $0.process.startTime, $0.process.pid)
@@ -57,11 +37,17 @@ struct AccessRoutes {
 
 extension WhoAmIBody {
     fileprivate init(_ principal: Principal) {
+        let scopes = principal.scopes.names
         switch principal {
-        case .user(let user, _): self.init(kind: "user", id: user.id.text, name: user.name, role: user.role.rawValue)
+        case .user(let user, _, _):
+            self.init(
+                kind: user.kind == .service ? "service" : "user", id: user.id.text, name: user.name,
+                role: user.role.rawValue, scopes: scopes)
         case .localAdministrator:
-            self.init(kind: "local-administrator", id: nil, name: "local administrator", role: "admin")
-        case .machine(let id, _, _): self.init(kind: "machine", id: id.text, name: id.text, role: nil)
+            self.init(
+                kind: "local-administrator", id: nil, name: "local administrator", role: "admin", scopes: scopes)
+        case .machine(let id, _, _):
+            self.init(kind: "machine", id: id.text, name: id.text, role: nil, scopes: scopes)
         }
     }
 }

@@ -13,7 +13,7 @@ struct AuditRoutes {
 
     func add(to book: RouteBook) {
         let services = services
-        book.administrator(.get, "\(root)/audit/events") { request, context in
+        book.scoped(.auditRead, .get, "\(root)/audit/events") { request, context in
             try request.requireKnownQuery(["action", "after", "limit"])
             let page = try Page<AuditEvent>(request)
             let events = try await services.audit.events(

@@ -12,18 +12,18 @@ struct CredentialRoutes {
     func add(to book: RouteBook) {
         let services = services
         let enrolments = "\(root)/machines/:agent_id/enrolments"
-        book.administrator(.post, enrolments) { request, context in
+        book.scoped(.machinesWrite, .post, enrolments) { request, context in
             let name = try context.machineName()
             let body = try await request.decode(AddEnrolmentRequest.self)
             let (token, text) = try await services.enrolment.add(
                 to: name,
                 lifetime: try Field.seconds(
                     body.ttl, "ttl", EnrolmentService.lifetimes, default: EnrolmentService.defaultLifetime),
-                by: context.caller)
+                allowFrom: try Field.blocks(body.allowFrom), by: context.caller)
             return JSONAnswer(
                 .created, EnrolmentBody(token, text: text.reveal(), publicURL: services.gateway.body.publicURL))
         }
-        book.administrator(.get, enrolments) { request, context in
+        book.scoped(.machinesWrite, .get, enrolments) { request, context in
             try request.requireKnownQuery([])
             return JSONAnswer(
                 .ok,
@@ -31,7 +31,7 @@ struct CredentialRoutes {
                     EnrolmentBody($0)
                 })
         }
-        book.administrator(.delete, "\(enrolments)/:id") { request, context in
+        book.scoped(.machinesWrite, .delete, "\(enrolments)/:id") { request, context in
             try request.requireKnownQuery([])
             try await services.enrolment.revoke(
                 try context.id(
@@ -41,13 +41,16 @@ struct CredentialRoutes {
             return HTTPResponse.Status.noContent
         }
         let keys = "\(root)/machines/:agent_id/keys"
-        book.administrator(.post, keys) { request, context in
-            try request.requireKnownQuery([])
-            try await request.requireEmptyBody()
-            let (key, text) = try await services.agentKeys.add(to: context.machineName(), by: context.caller)
+        book.scoped(.machinesWrite, .post, keys) { request, context in
+            let name = try context.machineName()
+            let body = try await request.decodeIfPresent(AddAgentKeyRequest.self)
+            let (key, text) = try await services.agentKeys.add(
+                to: name, label: try Field.label(body?.label ?? "added", "label"),
+                lifetime: try body?.ttl.map { try Field.seconds($0, "ttl", AgentKeyService.lifetimes, default: 0) },
+                allowFrom: try Field.blocks(body?.allowFrom), by: context.caller)
             return JSONAnswer(.created, AgentKeyBody(key, text: text.reveal()))
         }
-        book.administrator(.get, keys) { request, context in
+        book.scoped(.machinesWrite, .get, keys) { request, context in
             try request.requireKnownQuery([])
             return JSONAnswer(
                 .ok,
@@ -55,7 +58,7 @@ struct CredentialRoutes {
                     AgentKeyBody($0)
                 })
         }
-        book.administrator(.delete, "\(keys)/:id") { request, context in
+        book.scoped(.machinesWrite, .delete, "\(keys)/:id") { request, context in
             try request.requireKnownQuery([])
             try await services.agentKeys.revoke(
                 try context.id("id", of: AgentKey.self, else: .keyNotFound, "This machine has no such key."),

@@ -15,7 +15,7 @@ struct ImportRoutes {
 
     func add(to book: RouteBook) {
         let services = services
-        book.administrator(.post, "\(root)/imports/ssh-tunnel-gateway") { request, context in
+        book.scoped([.machinesWrite, .accessWrite], .post, "\(root)/imports/ssh-tunnel-gateway") { request, context in
             let body = try await request.decode(ImportAgentsRequest.self, limit: Self.bodyLimit)
             guard body.agents.count <= SharedKeyImport.limit else {
                 throw Field.invalid("agents", "at most \(SharedKeyImport.limit) agents")

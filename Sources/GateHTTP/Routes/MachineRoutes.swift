@@ -12,7 +12,7 @@ struct MachineRoutes {
 
     func add(to book: RouteBook) {
         let services = services
-        book.administrator(.post, "\(root)/machines") { request, context in
+        book.scoped(.machinesWrite, .post, "\(root)/machines") { request, context in
             let body = try await request.decode(AddMachineRequest.self)
             let (machine, enrolment, text) = try await services.machines.add(
                 name: try Field.name(body.name, "name"), agentID: try Field.optionalName(body.agentID, "agent_id"),
@@ -29,7 +29,7 @@ struct MachineRoutes {
                     enrolment: EnrolmentBody(
                         enrolment, text: text.reveal(), publicURL: services.gateway.body.publicURL)))
         }
-        book.administrator(.get, "\(root)/machines") { request, context in
+        book.scoped(.machinesRead, .get, "\(root)/machines") { request, context in
             try request.requireKnownQuery(["name", "organization", "site", "tag", "after", "limit"])
             let query = request.uri.queryParameters
             let page = try Page<Machine>(request)
@@ -43,12 +43,12 @@ struct MachineRoutes {
                 link: page.link(
                     request, count: machines.count, last: machines.last.map { ($0.machine.createdAt, $0.machine.id) }))
         }
-        book.administrator(.get, "\(root)/machines/:agent_id") { request, context in
+        book.scoped(.machinesRead, .get, "\(root)/machines/:agent_id") { request, context in
             try request.requireKnownQuery([])
             return JSONAnswer(
                 .ok, MachineBody(try await services.machines.show(context.machineName(), by: context.caller)))
         }
-        book.administrator(.patch, "\(root)/machines/:agent_id") { request, context in
+        book.scoped(.machinesWrite, .patch, "\(root)/machines/:agent_id") { request, context in
             let name = try context.machineName()
             let body = try await request.decode(PatchMachineRequest.self)
             let patch = MachineService.Patch(
@@ -58,7 +58,7 @@ struct MachineRoutes {
                 tags: try body.tags.map { try Field.tags($0) })
             return JSONAnswer(.ok, MachineBody(try await services.machines.patch(name, patch, by: context.caller)))
         }
-        book.administrator(.delete, "\(root)/machines/:agent_id") { request, context in
+        book.scoped(.machinesWrite, .delete, "\(root)/machines/:agent_id") { request, context in
             try request.requireKnownQuery([])
             try await services.machines.remove(context.machineName(), by: context.caller)
             return HTTPResponse.Status.noContent

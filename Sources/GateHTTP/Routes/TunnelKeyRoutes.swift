@@ -11,7 +11,7 @@ struct TunnelKeyRoutes {
 
     func add(to book: RouteBook) {
         let services = services
-        book.administrator(.post, "\(root)/tunnel-keys") { request, context in
+        book.scoped(.keys, .post, "\(root)/tunnel-keys") { request, context in
             let body = try await request.decode(AddTunnelKeyRequest.self)
             guard (1...TunnelKeyService.maximumMachines).contains(body.machines.count) else {
                 throw Field.invalid("machines", "1 to \(TunnelKeyService.maximumMachines) machines")
@@ -31,7 +31,7 @@ struct TunnelKeyRoutes {
                 login: login, connection: connection, by: context.caller)
             return JSONAnswer(isNew ? .created : .ok, TunnelKeyBody(key))
         }
-        book.administrator(.get, "\(root)/tunnel-keys") { request, context in
+        book.scoped(.keys, .get, "\(root)/tunnel-keys") { request, context in
             try request.requireKnownQuery(["purpose", "machine", "after", "limit"])
             let page = try Page<TunnelKey>(request)
             var purpose: TunnelKey.Purpose?
@@ -46,12 +46,12 @@ struct TunnelKeyRoutes {
                 .ok, keys.map { TunnelKeyBody($0) },
                 link: page.link(request, count: keys.count, last: keys.last.map { ($0.key.createdAt, $0.key.id) }))
         }
-        book.administrator(.get, "\(root)/tunnel-keys/:id") { request, context in
+        book.scoped(.keys, .get, "\(root)/tunnel-keys/:id") { request, context in
             try request.requireKnownQuery([])
             return JSONAnswer(
                 .ok, TunnelKeyBody(try await services.tunnelKeys.show(context.tunnelKey(), by: context.caller)))
         }
-        book.administrator(.delete, "\(root)/tunnel-keys/:id") { request, context in
+        book.scoped(.keys, .delete, "\(root)/tunnel-keys/:id") { request, context in
             try request.requireKnownQuery([])
             try await services.tunnelKeys.revoke(context.tunnelKey(), by: context.caller)
             return HTTPResponse.Status.noContent
@@ -59,7 +59,7 @@ struct TunnelKeyRoutes {
     }
 }
 
-extension AdministratorContext {
+extension PrincipalContext {
     fileprivate func tunnelKey() throws -> ID<TunnelKey> {
         try id("id", of: TunnelKey.self, else: .tunnelKeyNotFound, "No such tunnel key.")
     }

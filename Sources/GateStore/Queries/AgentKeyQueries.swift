@@ -5,9 +5,9 @@ extension Transaction {
     public func insertAgentKey(_ key: AgentKey, digest: CredentialDigest) throws(StoreError) {
         try execute(
             """
-            INSERT INTO agent_key (id, tenant_id, machine_id, digest, label, created_at, expires_at)
-            VALUES (\(key.id), \(key.tenant), \(key.machine), \(digest.bytes), \(key.label), \(key.createdAt),
-                \(key.expiresAt))
+            INSERT INTO agent_key (id, tenant_id, machine_id, digest, label, allow_from, created_at, expires_at)
+            VALUES (\(key.id), \(key.tenant), \(key.machine), \(digest.bytes), \(key.label),
+                \(key.allowFrom.joined(separator: " ")), \(key.createdAt), \(key.expiresAt))
             """)
     }
 
@@ -78,9 +78,9 @@ extension Transaction {
     public func insertEnrolment(_ token: EnrolmentToken, digest: CredentialDigest) throws(StoreError) {
         try execute(
             """
-            INSERT INTO enrolment_token (id, tenant_id, machine_id, digest, created_at, expires_at)
-            VALUES (\(token.id), \(token.tenant), \(token.machine), \(digest.bytes), \(token.createdAt),
-                \(token.expiresAt))
+            INSERT INTO enrolment_token (id, tenant_id, machine_id, digest, allow_from, created_at, expires_at)
+            VALUES (\(token.id), \(token.tenant), \(token.machine), \(digest.bytes),
+                \(token.allowFrom.joined(separator: " ")), \(token.createdAt), \(token.expiresAt))
             """)
     }
 
@@ -164,16 +164,18 @@ extension Transaction {
 }
 
 private let keyColumns: SQL = """
-    k.id, k.tenant_id, k.machine_id, k.label, k.created_at, k.expires_at, k.revoked_at, k.last_used_at
+    k.id, k.tenant_id, k.machine_id, k.label, k.allow_from, k.created_at, k.expires_at, k.revoked_at, k.last_used_at
     """
-private let enrolmentColumns: SQL = "id, tenant_id, machine_id, created_at, expires_at, consumed_at, revoked_at"
+private let enrolmentColumns: SQL =
+    "id, tenant_id, machine_id, allow_from, created_at, expires_at, consumed_at, revoked_at"
 
 extension AgentKey {
     fileprivate init(row: SQLRow) throws(StoreError) {
         self.init(
             id: try row.id("id", of: AgentKey.self), tenant: try row.id("tenant_id", of: Tenant.self),
             machine: try row.id("machine_id", of: Machine.self), label: try row.text("label"),
-            createdAt: try row.timestamp("created_at"), expiresAt: try row.optionalTimestamp("expires_at"),
+            allowFrom: try row.words("allow_from"), createdAt: try row.timestamp("created_at"),
+            expiresAt: try row.optionalTimestamp("expires_at"),
             revokedAt: try row.optionalTimestamp("revoked_at"), lastUsedAt: try row.optionalTimestamp("last_used_at"))
     }
 }
@@ -182,8 +184,9 @@ extension EnrolmentToken {
     fileprivate init(row: SQLRow) throws(StoreError) {
         self.init(
             id: try row.id("id", of: EnrolmentToken.self), tenant: try row.id("tenant_id", of: Tenant.self),
-            machine: try row.id("machine_id", of: Machine.self), createdAt: try row.timestamp("created_at"),
-            expiresAt: try row.timestamp("expires_at"), consumedAt: try row.optionalTimestamp("consumed_at"),
+            machine: try row.id("machine_id", of: Machine.self), allowFrom: try row.words("allow_from"),
+            createdAt: try row.timestamp("created_at"), expiresAt: try row.timestamp("expires_at"),
+            consumedAt: try row.optionalTimestamp("consumed_at"),
             revokedAt: try row.optionalTimestamp("revoked_at"))
     }
 }

@@ -6,25 +6,29 @@ public struct MachineFilter: Sendable, Equatable {
     public var organization: String?
     public var site: String?
     public var tag: String?
+    /// Only machines that one of these selects; nil means any.
+    public var selectors: [Grant.Selector]?
     /// The last machine of the page before.
     public var after: (createdAt: Timestamp, id: ID<Machine>)?
     public var limit: Int
 
     public init(
         name: String? = nil, organization: String? = nil, site: String? = nil, tag: String? = nil,
-        after: (createdAt: Timestamp, id: ID<Machine>)? = nil, limit: Int = 100
+        selectors: [Grant.Selector]? = nil, after: (createdAt: Timestamp, id: ID<Machine>)? = nil, limit: Int = 100
     ) {
         self.name = name
         self.organization = organization
         self.site = site
         self.tag = tag
+        self.selectors = selectors
         self.after = after
         self.limit = limit
     }
 
     public static func == (left: Self, right: Self) -> Bool {
         left.name == right.name && left.organization == right.organization && left.site == right.site
-            && left.tag == right.tag && left.after?.id == right.after?.id && left.limit == right.limit
+            && left.tag == right.tag && left.selectors == right.selectors && left.after?.id == right.after?.id
+            && left.limit == right.limit
     }
 }
 
@@ -72,6 +76,13 @@ extension Transaction {
         try machines(where: "m.id = \(id) AND m.tenant_id = \(tenant) AND m.removed_at IS NULL", limit: 1).first
     }
 
+    /// Those of these machines that are still here.
+    public func machines(_ ids: [ID<Machine>], in tenant: ID<Tenant>) throws(StoreError) -> [Machine] {
+        guard !ids.isEmpty else { return [] }
+        return try machines(
+            where: "m.id IN \(SQL.list(ids)) AND m.tenant_id = \(tenant) AND m.removed_at IS NULL", limit: ids.count)
+    }
+
     /// The machine that was here under that name and was removed last.
     public func removedMachine(called text: String, in tenant: ID<Tenant>) throws(StoreError) -> ID<Machine>? {
         try rows(
@@ -91,6 +102,10 @@ extension Transaction {
             condition = """
                 \(condition) AND EXISTS (SELECT 1 FROM machine_tag g WHERE g.machine_id = m.id AND g.tag = \(tag))
                 """
+        }
+        if let selectors = filter.selectors {
+            guard !selectors.isEmpty else { return [] }
+            condition = "\(condition) AND (\(selectors.map(\.condition).joined(by: " OR ")))"
         }
         if let after = filter.after {
             condition = "\(condition) AND (m.created_at, m.id) < (\(after.createdAt), \(after.id))"
@@ -157,6 +172,20 @@ extension Transaction {
         }
         for index in machines.indices { machines[index].tags = tags[machines[index].id] ?? [] }
         return machines
+    }
+}
+
+extension Grant.Selector {
+    /// The same choice as `selects`, of a machine `m`.
+    fileprivate var condition: SQL {
+        switch self {
+        case .all: "1 = 1"
+        case .machine(let id): "m.id = \(id)"
+        case .tag(let tag):
+            "EXISTS (SELECT 1 FROM machine_tag g WHERE g.machine_id = m.id AND g.tag = \(tag.rawValue))"
+        case .organization(let name): "(m.organization = \(name) AND m.organization <> '')"
+        case .site(let name): "(m.site = \(name) AND m.site <> '')"
+        }
     }
 }
 

@@ -43,10 +43,11 @@ extension Transaction {
 
     /// Newest first; `after` is the last key of the page before. Revoked keys stay in the list until they are swept.
     public func tunnelKeys(
-        in tenant: ID<Tenant>, purpose: TunnelKey.Purpose?, machine: ID<Machine>?,
+        in tenant: ID<Tenant>, owner: ID<User>? = nil, purpose: TunnelKey.Purpose?, machine: ID<Machine>?,
         after: (createdAt: Timestamp, id: ID<TunnelKey>)?, limit: Int
     ) throws(StoreError) -> [TunnelKey] {
         var condition: SQL = "tenant_id = \(tenant)"
+        if let owner { condition = "\(condition) AND user_id = \(owner) AND purpose = 'jump'" }
         if let purpose { condition = "\(condition) AND purpose = \(purpose.rawValue)" }
         if let machine {
             condition = """

@@ -14,7 +14,9 @@ struct StoredAgentKeys: TokenProvider {
             credential, provider: name,
             read: { tx, now in
                 try tx.liveAgentKey(digest: credential.digest, at: now).map { key in
-                    .init(principal: .machine(key.machine, tenant: key.tenant, key: key.id), expiresAt: key.expiresAt)
+                    .init(
+                        principal: .machine(key.machine, tenant: key.tenant, key: key.id), expiresAt: key.expiresAt,
+                        allowFrom: key.allowFrom)
                 }
             },
             dead: { tx in try tx.deadAgentKey(digest: credential.digest).map { "agent-key:\($0.id)" } })
