@@ -62,6 +62,17 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "GateOutbound",
+            dependencies: [
+                "GateModel", "GateControl",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "GateHTTP",
             dependencies: [
                 "GateModel", "GateControl", "GateSSH", "GateStore", "GateWire",
@@ -134,7 +145,7 @@ let package = Package(
             name: "tidegate",
             dependencies: [
                 "GateModel", "GateSSH", "GateStore", "GateStoreSQLite", "GateControl", "GateHTTP", "GateCompatibility",
-                "GateSSHServer", "GateProcess", "GateLog", "GateWire", "GateCommands",
+                "GateOutbound", "GateSSHServer", "GateProcess", "GateLog", "GateWire", "GateCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -207,6 +218,15 @@ let package = Package(
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GateOutboundTests",
+            dependencies: [
+                "GateModel", "GateControl", "GateOutbound", "GateProcess", "GateTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict),
         .testTarget(name: "GateProcessTests", dependencies: ["GateProcess"], swiftSettings: strict),

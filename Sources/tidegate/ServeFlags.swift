@@ -47,6 +47,11 @@ struct ServeFlags: ParsableArguments {
         help: ArgumentHelp(
             "Proxies whose X-Forwarded-For counts: addresses or blocks, comma separated.", valueName: "list"))
     var trustedProxies: String?
+    @Option(
+        help: ArgumentHelp(
+            "PEM certificates that calls to others (Fleet, OIDC, webhooks) trust beside the system's.",
+            valueName: "file"))
+    var outboundCaFile: String?
     @Option(help: ArgumentHelp("How often agents report (default: 60s).", valueName: "duration"))
     var heartbeat: String?
     @Option(
@@ -66,7 +71,7 @@ struct ServeFlags: ParsableArguments {
             ("bootstrap-token-file", bootstrapTokenFile), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
             ("trusted-proxies", trustedProxies), ("heartbeat", heartbeat), ("sshd", sshd),
             ("api-keys-file", apiKeysFile),
-            ("run-as", runAs),
+            ("run-as", runAs), ("outbound-ca-file", outboundCaFile),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }
@@ -74,7 +79,7 @@ struct ServeFlags: ParsableArguments {
     static let names: Set<String> = [
         "state-dir", "listen", "public-url", "store", "ssh", "ssh-listen", "ssh-public", "ssh-user", "lease-ports",
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
-        "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file",
+        "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file", "outbound-ca-file",
     ]
 }
 

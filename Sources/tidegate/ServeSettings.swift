@@ -35,6 +35,8 @@ struct ServeSettings: Sendable {
     /// Nil: agents of ssh-tunnel-gateway aren't served.
     let sharedKeys: SharedKeySettings?
     let sharedKeysFile: String?
+    /// A private authority's certificates, for calls to others.
+    let outboundCAFile: String?
     /// Whom a gateway that root started becomes.
     let runAs: String?
 
@@ -99,6 +101,7 @@ struct ServeSettings: Sendable {
         sshd = try Self.path(values["sshd"], "sshd")
         sharedKeysFile = try Self.path(values["api-keys-file"], "api-keys-file")
         sharedKeys = try SharedKeySettings.resolve(file: sharedKeysFile, environment: environment)
+        outboundCAFile = try Self.path(values["outbound-ca-file"], "outbound-ca-file")
         runAs = values["run-as"]
         if let runAs, LoginName(rawValue: runAs) == nil { throw StartFault("run-as must be \(LoginName.rule)") }
     }
