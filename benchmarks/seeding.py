@@ -257,9 +257,21 @@ class Seeding:
             made.append(line)
         return made
 
+    def tokens(self, count):
+        """`count` living personal tokens, a hundred an owner, which is the limit; their texts."""
+        made = []
+        for number in range(count):
+            if number % 100 == 0:
+                owner = self.new_owner()
+            at, (text, digest) = self.tick(), new_credential("tgp_")
+            self.insert("access_token", id=new_id(), tenant_id=self.tenant, user_id=owner, digest=digest, label="seeded",
+                        scopes=None, allow_from="", created_at=at, expires_at=self.now + 90 * DAY, lifetime=90 * DAY,
+                        revoked_at=None, last_used_at=None)  # fmt: skip
+            made.append(text)
+        return made
+
     def new_owner(self):
         identity = new_id()
-        self.insert("gate_user", id=identity, tenant_id=self.tenant, name=f"owner-{identity[:13]}", kind="person", role="admin",
-                    allow_from="",
-                    created_at=self.tick(), disabled_at=None)  # fmt: skip
+        self.insert("gate_user", id=identity, tenant_id=self.tenant, name=f"owner-{identity[:13]}", kind="person",
+                    role="admin", allow_from="", created_at=self.tick(), disabled_at=None)  # fmt: skip
         return identity

@@ -286,15 +286,18 @@ public struct AgentKeyBody: Codable, Sendable, Equatable {
         self.revokedAt = revokedAt
     }
 
-    /// Absent facts are `null`; a secret is there once or not at all.
+    /// The answer that made it has its text and no more than was made; in lists absent facts are `null`.
     public func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(id, forKey: .id)
         try values.encode(machineID, forKey: .machineID)
         try values.encode(createdAt, forKey: .createdAt)
-        try values.encode(lastUsedAt, forKey: .lastUsedAt)
-        try values.encode(revokedAt, forKey: .revokedAt)
-        try values.encodeIfPresent(key, forKey: .key)
+        if let key {
+            try values.encode(key, forKey: .key)
+        } else {
+            try values.encode(lastUsedAt, forKey: .lastUsedAt)
+            try values.encode(revokedAt, forKey: .revokedAt)
+        }
     }
 
     enum CodingKeys: String, CodingKey {
