@@ -47,6 +47,7 @@ let package = Package(
                 .embedInCode("Migrations/0002-shared-key-agents.sqlite.sql"),
                 .embedInCode("Migrations/0003-tunnel-key-owner.sqlite.sql"),
                 .embedInCode("Migrations/0004-access.sqlite.sql"),
+                .embedInCode("Migrations/0005-ws-ticket.sqlite.sql"),
             ],
             swiftSettings: strict),
         .target(

@@ -26,6 +26,7 @@ public enum ControlError: Error, Equatable {
     case keyTaken
     case enrolmentRefused
     case setupRefused
+    case ticketRefused
     case generationSuperseded
     /// Several processes take one machine's place from each other.
     case duplicateAgent(retryAfter: Duration)

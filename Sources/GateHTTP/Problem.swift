@@ -33,6 +33,11 @@ public struct Problem: Error, Sendable, Equatable {
         if let allow { headers[.allow] = allow }
         if code.status == 401 { headers[.wwwAuthenticate] = "Bearer realm=\"tidegate\"" }
         // The rest of a body nobody will read: don't wait for it on this connection.
+        if code.status == 426 {
+            headers[.upgrade] = "websocket"
+            headers[.connection] = "Upgrade"
+            headers[.secWebSocketVersion] = "13"
+        }
         if [401, 408, 413, 431].contains(code.status) { headers[.connection] = "close" }
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: encodeJSON(body))))
     }
@@ -91,6 +96,10 @@ extension Problem {
         case .setupRefused:
             self.init(
                 .setupRefused, "The set-up secret is unknown, used or expired; restart the gateway for a new one.")
+        case .ticketRefused:
+            self.init(
+                .ticketRefused,
+                "The ticket is unknown, used, expired or for another endpoint, or its owner may no longer use it.")
         case .generationSuperseded:
             self.init(.generationSuperseded, "Another agent process took this machine's place.")
         case .duplicateAgent(let wait):

@@ -8,6 +8,8 @@ public enum CredentialKind: String, CaseIterable, Sendable {
     case adminSecret = "tga_"
     /// Buys the first administrator's token, once.
     case setupSecret = "tgi_"
+    /// Opens one WebSocket, once.
+    case webSocketTicket = "tgw_"
 
     /// Characters after the prefix: 32 bytes in base64url without padding.
     public static let bodyLength = 43

@@ -36,6 +36,14 @@ package struct TestGateway: Sendable {
             folder: folder, clock: clock, database: database, identity: dependencies.identity, ports: ports)
     }
 
+    /// Another process on the same store: it shares the file, the clock and nothing else.
+    package func secondProcess() async throws -> TestGateway {
+        try await TestGateway(
+            folder: folder, clock: clock,
+            database: ObservedDatabase(try SQLiteDatabase(path: "\(folder.path)/store.sqlite")),
+            identity: dependencies.identity, ports: 20_000...20_099)
+    }
+
     private init(
         folder: TemporaryFolder, clock: ManualClock, database: ObservedDatabase, identity: GatewayIdentity,
         ports: ClosedRange<Int>

@@ -30,6 +30,9 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     case keyTaken = "KEY_TAKEN"
     case enrolmentRefused = "ENROLMENT_REFUSED"
     case setupRefused = "SETUP_REFUSED"
+    case ticketRefused = "TICKET_REFUSED"
+    case originRefused = "ORIGIN_REFUSED"
+    case upgradeRequired = "UPGRADE_REQUIRED"
     case limitReached = "LIMIT_REACHED"
     case importRefused = "IMPORT_REFUSED"
     case leaseRangeFull = "LEASE_RANGE_FULL"
@@ -41,8 +44,8 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     public var status: Int {
         switch self {
         case .malformedRequest, .unknownField, .invalidField: 400
-        case .unauthenticated, .enrolmentRefused, .setupRefused: 401
-        case .forbidden, .notGranted, .addressNotAllowed, .accountDisabled: 403
+        case .unauthenticated, .enrolmentRefused, .setupRefused, .ticketRefused: 401
+        case .forbidden, .notGranted, .addressNotAllowed, .accountDisabled, .originRefused: 403
         case .notFound, .machineNotFound, .keyNotFound, .enrolmentNotFound, .tunnelKeyNotFound, .tokenNotFound,
             .userNotFound, .grantNotFound, .leaseNotFound:
             404
@@ -51,6 +54,7 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
         case .generationSuperseded, .duplicateAgent, .nameTaken, .keyTaken, .importRefused, .lastAdministrator: 409
         case .bodyTooLarge: 413
         case .unsupportedMediaType: 415
+        case .upgradeRequired: 426
         case .tooManyRequests, .limitReached: 429
         case .headersTooLarge: 431
         case .leaseRangeFull, .databaseUnavailable, .draining: 503
@@ -70,6 +74,7 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
         case 409: "Conflict"
         case 413: "Content Too Large"
         case 415: "Unsupported Media Type"
+        case 426: "Upgrade Required"
         case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
         case 503: "Service Unavailable"

@@ -31,6 +31,8 @@ public final class CredentialCache: Sendable {
     /// Bounds the memory; a full cache starts anew, which costs each credential one read.
     private let limit: Int
     private let state = Mutex(State())
+    /// What goes on longer than a request ends when its credential is forgotten here.
+    public let streams = LiveStreams()
 
     public init(limit: Int = 100_000) { self.limit = limit }
 
@@ -54,6 +56,7 @@ public final class CredentialCache: Sendable {
             state.epoch += 1
             state.entries = state.entries.filter { !matching($0.value.principal) }
         }
+        streams.end(where: matching)
     }
 
     /// Forgets all: for a commit whose outcome is unknown.
@@ -62,5 +65,6 @@ public final class CredentialCache: Sendable {
             state.epoch += 1
             state.entries.removeAll(keepingCapacity: true)
         }
+        streams.end { _ in true }
     }
 }

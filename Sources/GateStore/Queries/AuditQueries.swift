@@ -36,6 +36,18 @@ extension Transaction {
         ).map { row throws(StoreError) in try StoredAuditEvent(row: row) }
     }
 
+    /// Oldest first, from the one behind `since`.
+    public func auditEvents(
+        in tenant: ID<Tenant>, since: (at: Timestamp, id: ID<AuditEvent>), limit: Int
+    ) throws(StoreError) -> [StoredAuditEvent] {
+        try rows(
+            """
+            SELECT \(columns) FROM audit_event WHERE tenant_id = \(tenant) AND (at, id) > (\(since.at), \(since.id))
+            ORDER BY at, id LIMIT \(limit)
+            """
+        ).map { row throws(StoreError) in try StoredAuditEvent(row: row) }
+    }
+
     /// Committed events of this gateway that aren't in its log file yet, oldest first.
     public func unexportedAuditEvents(on gateway: ID<Gateway>, limit: Int) throws(StoreError) -> [StoredAuditEvent] {
         try rows(

@@ -17,10 +17,23 @@ extension Transaction {
     public func liveToken(
         digest: CredentialDigest, at now: Timestamp
     ) throws(StoreError) -> (token: AccessToken, user: User)? {
+        try liveToken(where: "t.digest = \(digest.bytes)", at: now)
+    }
+
+    /// The same by its id.
+    public func liveToken(
+        _ id: ID<AccessToken>, at now: Timestamp
+    ) throws(StoreError) -> (token: AccessToken, user: User)? {
+        try liveToken(where: "t.id = \(id)", at: now)
+    }
+
+    private func liveToken(
+        where condition: SQL, at now: Timestamp
+    ) throws(StoreError) -> (token: AccessToken, user: User)? {
         try rows(
             """
             SELECT \(tokenColumns), \(userColumns) FROM access_token t JOIN gate_user u ON u.id = t.user_id
-            WHERE t.digest = \(digest.bytes) AND t.revoked_at IS NULL AND u.disabled_at IS NULL
+            WHERE \(condition) AND t.revoked_at IS NULL AND u.disabled_at IS NULL
               AND (t.expires_at IS NULL OR t.expires_at > \(now))
             """
         ).first.map { row throws(StoreError) in (try AccessToken(row: row), try User(row: row)) }
