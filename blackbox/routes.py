@@ -44,6 +44,7 @@ ROUTES = [
     Route("DELETE", "/api/v1/tokens/{id}", {ADMIN}),
     Route("GET", "/api/v1/connections", {ADMIN}),
     Route("GET", "/api/v1/audit/events", {ADMIN}),
+    Route("POST", "/api/v1/auth/ws-ticket", {ADMIN}, {"endpoint": "/api/v1/audit/stream"}, ("endpoint",)),
     Route("POST", "/api/v1/agent/enrol", {ENROLMENT}, {"public_key": KEY}, ("public_key",)),
     Route("POST", "/api/v1/agent/register", {MACHINE},
           {"public_key": KEY, "host_keys": [], "os": "linux", "agent_version": "1"},

@@ -28,8 +28,9 @@ public final class GatewayClient: Sendable {
     static let answerLimit = 4 << 20
 
     public let endpoint: GatewayEndpoint
-    private let credential: Secret<String>?
-    private let timeout: Timeout
+    let credential: Secret<String>?
+    let timeout: Timeout
+    let tls: TLSConfiguration
     private let http: HTTPClient
 
     /// A client for one gateway. `trustRoots` is a PEM file of certificates that replace the system's; throws
@@ -53,6 +54,7 @@ public final class GatewayClient: Sendable {
             // below, by its pinned host key; the chain is still verified.
             tls.certificateVerification = .noHostnameVerification
         }
+        self.tls = tls
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls,
             // A redirect would carry the bearer token to whatever host it names.
@@ -142,7 +144,7 @@ public final class GatewayClient: Sendable {
         }
     }
 
-    private static func reason(_ error: any Error) -> String {
+    static func reason(_ error: any Error) -> String {
         switch error {
         case let error as HTTPClientError where error == .connectTimeout: "did not answer in time (connecting)"
         case let error as HTTPClientError where error == .deadlineExceeded: "did not answer in time"

@@ -6,10 +6,11 @@ enum Terminal {
     static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
     static var isInputTerminal: Bool { isatty(STDIN_FILENO) == 1 }
 
-    /// Writes text as it stands; what came from elsewhere was neutralised before.
-    static func print(_ text: String, end: String = "\n") { write(text + end, to: STDOUT_FILENO) }
+    /// Writes text as it stands; what came from elsewhere was neutralised before. False when nobody reads it.
+    @discardableResult
+    static func print(_ text: String, end: String = "\n") -> Bool { write(text + end, to: STDOUT_FILENO) }
 
-    static func printError(_ text: String, end: String = "\n") { write(text + end, to: STDERR_FILENO) }
+    static func printError(_ text: String, end: String = "\n") { _ = write(text + end, to: STDERR_FILENO) }
 
     /// A remark for a person: `tidegate: ` and words without a capital or a full stop.
     static func note(_ text: String) { printError("tidegate: \(text)") }
@@ -50,14 +51,15 @@ enum Terminal {
         return readLine(strippingNewline: true)
     }
 
-    private static func write(_ text: String, to descriptor: Int32) {
+    private static func write(_ text: String, to descriptor: Int32) -> Bool {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             // Nobody reads any more (`tidegate machine list | head -1`): there is nothing left to say.
-            guard count > 0 else { return }
+            guard count > 0 else { return false }
             rest = rest.dropFirst(count)
         }
+        return true
     }
 }

@@ -40,35 +40,14 @@ public enum GateHTTPServer {
         onServerRunning: @escaping @Sendable (any Channel) async -> Void
     ) -> some ApplicationProtocol {
         let connections = OpenConnections(limit: maximumConnections)
-        let configuration = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [RequestDeadlines(connections: connections)],
-            httpDecoderConfiguration: .init(
-                // Ours is 8 KiB, answered 431; this one only bounds what is read to find that out.
-                maxHeaderFieldSize: 64 * 1024, maxHeaderListSize: 64 * 1024, maxHeaderFieldCount: 16_384))
         return Application(
             router: router,
             server: HTTPServerBuilder { responder in
-                let base = HTTP1Channel(responder: responder, configuration: configuration)
-                return LimitedChannel(base: base, tls: tls)
+                ConnectionChannel(responder: responder, connections: connections, tls: tls)
             },
             configuration: ApplicationConfiguration(
                 address: address, serverName: nil, backlog: 1_024,
                 availableConnectionsDelegate: MaximumAvailableConnections(maximumConnections)),
             onServerRunning: onServerRunning, logger: logger)
     }
-}
-
-/// Puts TLS, with the certificate of the moment, below HTTP.
-private struct LimitedChannel: ServerChildChannel {
-    let base: HTTP1Channel
-    let tls: TLSIdentity?
-
-    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
-        guard let tls else { return base.setup(channel: channel, logger: logger) }
-        return channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.current))
-        }.flatMap { base.setup(channel: channel, logger: logger) }
-    }
-
-    func handle(value: HTTP1Channel.Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
 }

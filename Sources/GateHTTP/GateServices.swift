@@ -15,6 +15,8 @@ public struct GateServices: Sendable {
     public let tenants: TenantService
     public let setup: SetupService
     public let audit: AuditService
+    public let following: AuditFollowing
+    public let tickets: TicketService
     public let sharedKeyImport: SharedKeyImport
     public let keys: KeyTable
     public let gateway: GatewayFacts
@@ -27,7 +29,8 @@ public struct GateServices: Sendable {
         machines: MachineService, enrolment: EnrolmentService, agentKeys: AgentKeyService,
         registration: RegistrationService, tunnelKeys: TunnelKeyService, tokens: TokenService, users: UserService,
         grants: GrantService, tenants: TenantService, setup: SetupService,
-        audit: AuditService, sharedKeyImport: SharedKeyImport, keys: KeyTable, gateway: GatewayFacts,
+        audit: AuditService, following: AuditFollowing, tickets: TicketService, sharedKeyImport: SharedKeyImport,
+        keys: KeyTable, gateway: GatewayFacts,
         readiness: @escaping @Sendable () async -> Readiness,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)],
         registered: @escaping @Sendable (_ machine: Machine, _ lease: Lease, _ source: String) -> Void
@@ -43,6 +46,8 @@ public struct GateServices: Sendable {
         self.tenants = tenants
         self.setup = setup
         self.audit = audit
+        self.following = following
+        self.tickets = tickets
         self.sharedKeyImport = sharedKeyImport
         self.keys = keys
         self.gateway = gateway

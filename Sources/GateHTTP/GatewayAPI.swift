@@ -43,6 +43,7 @@ public struct GatewayAPI: Sendable {
             AgentRoutes(services: services, root: root).add(to: book)
             TunnelKeyRoutes(services: services, root: root).add(to: book)
             AuditRoutes(services: services, root: root).add(to: book)
+            StreamRoutes(services: services, root: root).add(to: book)
             ImportRoutes(services: services, root: root).add(to: book)
         }
         if case .bearer = mode { for dialect in dialects { dialect(book) } }

@@ -74,6 +74,8 @@ final class RequestDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapOutboundIn(data) {
         case .head(let head):
             if head.headerFields[.connection] == "close" { closesAfterAnswer = true }
+            // A WebSocket lasts as long as its session says.
+            if head.status == .switchingProtocols { timer?.cancel() }
         case .body: break
         case .end:
             isAnswered = true

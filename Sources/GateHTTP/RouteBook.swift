@@ -9,7 +9,7 @@ import Hummingbird
 public final class RouteBook {
     /// Which kind of principal a route takes.
     public enum Access: Sendable, Hashable {
-        case anyone, enrolmentToken, setupSecret, principal, machine, sharedKey
+        case anyone, enrolmentToken, setupSecret, ticket, principal, machine, sharedKey
         /// A user, or the operator on the gateway's host, whose credential has all of these.
         case scoped(Scopes)
     }

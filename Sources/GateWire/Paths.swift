@@ -14,6 +14,8 @@ public enum APIPath {
     public static let accessCheck = "/api/v1/access/check"
     public static let connections = "/api/v1/connections"
     public static let auditEvents = "/api/v1/audit/events"
+    public static let auditStream = "/api/v1/audit/stream"
+    public static let webSocketTicket = "/api/v1/auth/ws-ticket"
     public static let importSSHTunnelGateway = "/api/v1/imports/ssh-tunnel-gateway"
     public static let enrol = "/api/v1/agent/enrol"
     public static let register = "/api/v1/agent/register"

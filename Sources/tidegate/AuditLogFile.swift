@@ -17,6 +17,8 @@ struct AuditLogFile: Service {
     static let batch = 500
 
     let audit: AuditService
+    /// Who follows the trail hears of an event when it is in the file.
+    let tail: AuditTail
     let folder: String
     let logger: Logger
 
@@ -47,6 +49,7 @@ struct AuditLogFile: Service {
                 let fresh = events.filter { !present.contains($0.event.id.text) }
                 try append(fresh.map { AuditEventBody($0) })
                 try await audit.markExported(events.map(\.event.id))
+                tail.publish(events)
                 // What has come meanwhile waits for the next pass: each costs a sync and a commit, which changes would wait for.
                 guard events.count == Self.batch else { return true }
             }

@@ -70,6 +70,7 @@ struct GatewayRun {
             inherited: inherited,
             logger: logger)
         let audit = AuditService(dependencies)
+        let (auditTail, tickets) = (AuditTail(), TicketService(dependencies))
         let setup = SetupService(dependencies) { [settings] in unlink(FirstAdministrator.secretFile(settings)) }
         let facts = GatewayFacts(
             body: .init(
@@ -85,6 +86,7 @@ struct GatewayRun {
             tunnelKeys: TunnelKeyService(dependencies), tokens: TokenService(dependencies),
             users: UserService(dependencies), grants: GrantService(dependencies), tenants: TenantService(dependencies),
             setup: setup, audit: audit,
+            following: AuditFollowing(dependencies, tail: auditTail), tickets: tickets,
             sharedKeyImport: SharedKeyImport(dependencies), keys: keys, gateway: facts, readiness: { health.readiness },
             gauges: { gauges(database: database, dependencies: dependencies, ssh: ssh) },
             registered: { [logger] machine, lease, source in
@@ -141,7 +143,7 @@ struct GatewayRun {
         let clockSteps = Mutex(ClockSteps(grace: reportingTime))
         var all: [any Service] = ssh.services
         all += [
-            AuditLogFile(audit: audit, folder: "\(state.path)/audit", logger: logger),
+            AuditLogFile(audit: audit, tail: auditTail, folder: "\(state.path)/audit", logger: logger),
             PeriodicWork(name: "refusals", interval: .seconds(60), runsAtEnd: true, logger: logger) {
                 try await refusals.flush(to: database, identity: identity, at: now())
             },
@@ -158,8 +160,11 @@ struct GatewayRun {
                         "the clock was set; leases wait for their agents to report",
                         metadata: ["gate.seconds": "\(step.components.seconds)"])
                 }
+                // First: whose time is over must not go on while the store is slow.
+                dependencies.credentials.streams.end(expiredAt: wall)
                 try await LeaseSweep(dependencies).run(endsLeases: endsLeases)
             },
+            PeriodicWork(name: "tickets", interval: .seconds(30), logger: logger) { try await tickets.sweep() },
             PeriodicWork(name: "store probe", interval: .milliseconds(500), logger: logger) {
                 let isReachable = (try? database.readNow { tx in try tx.firstGateway() != nil }) ?? false
                 health.store(isReachable: isReachable)
@@ -247,6 +252,7 @@ private func gauges(
             Double(dependencies.keys.processes.count)
         ),
         ("tidegate_refusals_total", "Refused credentials, keys and connections.", Double(dependencies.refusals.total)),
+        ("tidegate_streams", "WebSockets that are open.", Double(dependencies.credentials.streams.count)),
     ]
     if let counts = ssh.acceptor?.counts {
         gauges += [

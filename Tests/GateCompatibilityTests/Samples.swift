@@ -39,6 +39,7 @@ struct DialectAPI: Sendable {
             tunnelKeys: TunnelKeyService(dependencies), tokens: TokenService(dependencies),
             users: UserService(dependencies), grants: GrantService(dependencies), tenants: TenantService(dependencies),
             setup: SetupService(dependencies), audit: AuditService(dependencies),
+            following: AuditFollowing(dependencies, tail: AuditTail()), tickets: TicketService(dependencies),
             sharedKeyImport: SharedKeyImport(dependencies), keys: dependencies.keys, gateway: facts,
             readiness: { Readiness(faults: []) }, gauges: { [] }, registered: { _, _, _ in })
         let dialect = SSHTunnelGatewayDialect(

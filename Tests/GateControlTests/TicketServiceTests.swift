@@ -133,8 +133,7 @@ import Testing
         guard case .user(let owner, let credential, _) = user.principal else { return }
         let narrow = Caller(principal: .user(owner, by: credential, scopes: .machinesRead), source: "192.0.2.2")
         await #expect(throws: ControlError.forbidden) { try await mint(gateway, by: narrow) }
-        let (_, text) = try await gateway.tokens.add(
-            label: named("office"), lifetime: .seconds(600), allowFrom: ["192.0.2.0/30"], by: user)
+        let (_, text) = try await gateway.tokens.add(wish("office", from: ["192.0.2.0/30"]), by: user)
         let office = try #require(
             try await Authentication(gateway.dependencies).principal(bearer: text.reveal(), source: "192.0.2.1"))
         let ticket = try await mint(gateway, by: Caller(principal: office, source: "192.0.2.1"))

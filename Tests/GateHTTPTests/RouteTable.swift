@@ -71,6 +71,9 @@ enum RouteTable {
         "GET /tunnel-keys/:id": GoodRequest(200),
         "DELETE /tunnel-keys/:id": GoodRequest(204),
         "GET /audit/events": GoodRequest(200),
+        "POST /auth/ws-ticket": GoodRequest(201) { _ in #"{"endpoint":"/api/v1/audit/stream"}"# },
+        // Whoever asks without an upgrade is told to ask for one; StreamOfferTests and the black-box suite have the rest.
+        "GET /audit/stream": GoodRequest(426),
         "POST /imports/ssh-tunnel-gateway": GoodRequest(200) { _ in
             let number = fresh()
             let key = try SampleKeys.publicKey(number).line
@@ -103,7 +106,7 @@ enum RouteTable {
         // A credential that is given must be one, also where none is needed.
         case (_, .malformed), (_, .unknown), (_, .revoked), (_, .expired), (_, .disabled): return 401
         case (_, .elsewhere): return 403
-        case (.anyone, _), (.setupSecret, _): return good
+        case (.anyone, _), (.setupSecret, _), (.ticket, _): return good
         case (.enrolmentToken, .enrolmentToken), (.machine, .agentKey): return good
         case (.enrolmentToken, _), (.machine, _), (.sharedKey, _), (_, .nobody), (_, .enrolmentToken): return 401
         case (.principal, .agentKey): return name(entry) == "POST /tokens/current/renew" ? 400 : good
@@ -132,7 +135,7 @@ enum RouteTable {
     /// A sender who is let in.
     static func welcome(_ entry: RouteBook.Entry) -> Sender {
         switch entry.access {
-        case .anyone, .setupSecret, .sharedKey: .nobody
+        case .anyone, .setupSecret, .sharedKey, .ticket: .nobody
         case .enrolmentToken: .enrolmentToken
         case .machine: .agentKey
         case .scoped, .principal: .administrator

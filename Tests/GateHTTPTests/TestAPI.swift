@@ -100,8 +100,9 @@ struct TestAPI: Sendable {
             machines: MachineService(dependencies), enrolment: enrolment, agentKeys: agentKeys,
             registration: registration, tunnelKeys: tunnelKeys, tokens: tokens, users: users,
             grants: grants, tenants: tenants, setup: setup,
-            audit: AuditService(dependencies), sharedKeyImport: SharedKeyImport(dependencies), keys: dependencies.keys,
-            gateway: facts,
+            audit: AuditService(dependencies), following: AuditFollowing(dependencies, tail: AuditTail()),
+            tickets: TicketService(dependencies), sharedKeyImport: SharedKeyImport(dependencies),
+            keys: dependencies.keys, gateway: facts,
             readiness: { Readiness(faults: []) }, gauges: { [("tidegate_machines", "Machines.", 1)] },
             registered: { _, _, _ in })
         return TestAPI(

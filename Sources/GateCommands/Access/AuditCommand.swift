@@ -14,11 +14,15 @@ struct AuditEvents: GatewayCommand {
         commandName: "events",
         abstract: "List audit events, newest first.",
         discussion: """
+            With --follow events are printed as they happen, oldest first, until the command is interrupted; a gateway that
+            restarts is waited for.
+
             With --json each event is a document of its own on one line, as in the gateway's audit file.
 
             EXAMPLES
               tidegate audit events --limit 20
               tidegate audit events --action machine.added --json
+              tidegate audit events --follow
             """)
 
     @Option(help: "How many events at most (1 to 500).")
@@ -30,6 +34,9 @@ struct AuditEvents: GatewayCommand {
     @Option(help: "Only events of this kind, such as machine.added.")
     var action: String?
 
+    @Flag(help: "Print events as they happen.")
+    var follow = false
+
     @OptionGroup var gateway: GatewayOptions
 
     func validate() throws {
@@ -37,6 +44,9 @@ struct AuditEvents: GatewayCommand {
     }
 
     func perform() async throws {
+        guard !follow else {
+            return try await AuditFollow(client: gateway.client(), json: gateway.json, action: action).run(after: after)
+        }
         let events = try await gateway.client().auditEvents(
             action.map { [("action", $0)] } ?? [], after: after, limit: limit)
         guard !gateway.json else {
