@@ -22,6 +22,11 @@ extension GatewayClient {
         try await send(.post, APIPath.renewToken)
     }
 
+    /// Makes the gateway ask the Fleet again about every node token of the tenant's users.
+    public func forgetNodeTokens() async throws(GatewayClientError) {
+        try await send(.post, APIPath.forgetNodeTokens)
+    }
+
     private static func owner(_ user: String?) -> [(String, String)] { user.map { [("user", $0)] } ?? [] }
 
     public func addUser(_ request: AddUserRequest) async throws(GatewayClientError) -> UserBody {

@@ -24,6 +24,7 @@ struct WhoAmI: GatewayCommand {
             sheet.add("role", who.role ?? "")
             sheet.add("scopes", who.scopes.joined(separator: " "))
             sheet.add("id", who.id ?? "")
+            if let node = who.node { sheet.add("node", node) }
             sheet.add("gateway", client.endpoint.description)
             Terminal.print(sheet.text, end: "")
         }

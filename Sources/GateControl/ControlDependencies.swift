@@ -97,8 +97,12 @@ public struct Caller: Sendable, Hashable {
     var credential: String {
         switch principal {
         case .user(_, .token(let token), _): "token:\(token)"
+        case .user(_, .node(let instance), _): "node:\(instance?.rawValue ?? "")"
         case .localAdministrator: "admin-socket"
-        case .machine(_, _, let key): "agent-key:\(key)"
+        case .machine(_, _, .agentKey(let key)): "agent-key:\(key)"
+        case .machine(_, _, .node(let owner, let instance)): "node:\(instance) of user:\(owner)"
+        case .machine(_, _, .agentAPIKey): EnvironmentCredential.agent.rawValue
+        case .environment(let credential, _): credential.rawValue
         }
     }
 

@@ -31,6 +31,7 @@ public enum ControlError: Error, Equatable {
     /// Several processes take one machine's place from each other.
     case duplicateAgent(retryAfter: Duration)
     case limitReached(String)
+    case tooManyAttempts(retryAfter: Duration)
     case leaseRangeFull
     /// An agent that shares its key with others may not take this machine's place.
     case agentIDTaken

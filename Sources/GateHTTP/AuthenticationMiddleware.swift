@@ -30,6 +30,10 @@ struct AuthenticationMiddleware: RouterMiddleware {
                     context.principal = try await authentication.principal(bearer: bearer, source: context.source)
                 } catch let error as ControlError {
                     throw error
+                } catch let error as ProviderUnavailable where !error.isStore {
+                    throw Problem(
+                        .providerUnavailable, "Who vouches for this credential can't be asked now; try again.",
+                        retryAfter: .seconds(5))
                 } catch {
                     // Could not ask: never a 401, which would tell an agent that its key is gone.
                     throw Problem(

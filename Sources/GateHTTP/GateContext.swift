@@ -1,6 +1,7 @@
 public import GateControl
 public import GateModel
 import GateWire
+import HTTPTypes
 public import Hummingbird
 import NIOCore
 
@@ -34,7 +35,7 @@ public struct MachineContext: ChildRequestContext {
         let principal = try context.requirePrincipal()
         // A user's token never authenticates an agent, whatever its role: 401, as for no credential.
         guard case .machine = principal else {
-            throw Problem(.unauthenticated, "An agent key (cak_…) is required here.")
+            throw Problem(.unauthenticated, "An agent's credential is required here.")
         }
         coreContext = context.coreContext
         caller = Caller(principal: principal, source: context.source)
@@ -47,12 +48,26 @@ public struct PrincipalContext: ChildRequestContext {
     public let caller: Caller
 
     public init(context: GateContext) throws {
+        let principal = try context.requirePrincipal()
+        // Agents' shared key is good for agents' routes alone, where each use of it is written down.
+        if case .environment(.agent, _) = principal { throw ControlError.forbidden }
         coreContext = context.coreContext
-        caller = Caller(principal: try context.requirePrincipal(), source: context.source)
+        caller = Caller(principal: principal, source: context.source)
     }
 }
 
 extension GateContext {
+    /// The same request as an agent's, for the machine its credential stands for.
+    func admitted(by agents: AgentAdmission, _ request: Request) async throws -> GateContext {
+        var context = self
+        let claims = request.headers[values: .agentID]
+        // Nobody could say which of two is meant.
+        guard claims.count <= 1 else { throw ControlError.unauthenticated }
+        context.principal = try await agents.admit(
+            Caller(principal: try requirePrincipal(), source: source), claiming: claims.first)
+        return context
+    }
+
     fileprivate func requirePrincipal() throws -> Principal {
         guard let principal else { throw Problem(.unauthenticated, "A valid credential is required.") }
         return principal

@@ -8,8 +8,10 @@ public struct GateServices: Sendable {
     public let enrolment: EnrolmentService
     public let agentKeys: AgentKeyService
     public let registration: RegistrationService
+    public let agents: AgentAdmission
     public let tunnelKeys: TunnelKeyService
     public let tokens: TokenService
+    public let nodeTokens: NodeTokenService
     public let users: UserService
     public let grants: GrantService
     public let tenants: TenantService
@@ -27,10 +29,10 @@ public struct GateServices: Sendable {
 
     public init(
         machines: MachineService, enrolment: EnrolmentService, agentKeys: AgentKeyService,
-        registration: RegistrationService, tunnelKeys: TunnelKeyService, tokens: TokenService, users: UserService,
-        grants: GrantService, tenants: TenantService, setup: SetupService,
-        audit: AuditService, following: AuditFollowing, tickets: TicketService, sharedKeyImport: SharedKeyImport,
-        keys: KeyTable, gateway: GatewayFacts,
+        registration: RegistrationService, agents: AgentAdmission, tunnelKeys: TunnelKeyService, tokens: TokenService,
+        nodeTokens: NodeTokenService, users: UserService, grants: GrantService, tenants: TenantService,
+        setup: SetupService, audit: AuditService, following: AuditFollowing, tickets: TicketService,
+        sharedKeyImport: SharedKeyImport, keys: KeyTable, gateway: GatewayFacts,
         readiness: @escaping @Sendable () async -> Readiness,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)],
         registered: @escaping @Sendable (_ machine: Machine, _ lease: Lease, _ source: String) -> Void
@@ -39,8 +41,10 @@ public struct GateServices: Sendable {
         self.enrolment = enrolment
         self.agentKeys = agentKeys
         self.registration = registration
+        self.agents = agents
         self.tunnelKeys = tunnelKeys
         self.tokens = tokens
+        self.nodeTokens = nodeTokens
         self.users = users
         self.grants = grants
         self.tenants = tenants

@@ -30,12 +30,13 @@ public struct GatewayAPI: Sendable {
         // Middleware covers only what is added after it: these two come before every route.
         router.add(middleware: RequestMiddleware(sources: sources, metrics: metrics))
         router.add(middleware: AuthenticationMiddleware(mode: mode))
-        let book = RouteBook(router: router)
+        let book = RouteBook(router: router, agents: services.agents)
         SystemRoutes(services: services, metrics: metrics).add(to: book)
         // `/api/…` without a version is another name of the current one.
         for root in ["/api/v1", "/api"] {
             AccessRoutes(services: services, root: root).add(to: book)
             TokenRoutes(services: services, root: root).add(to: book)
+            NodeTokenRoutes(services: services, root: root).add(to: book)
             UserRoutes(services: services, root: root).add(to: book)
             GrantRoutes(services: services, root: root).add(to: book)
             MachineRoutes(services: services, root: root).add(to: book)

@@ -53,12 +53,16 @@ public final class HTTPMetrics: Sendable {
             lines.append("tidegate_http_request_duration_seconds_bucket{le=\"+Inf\"} \(state.total)")
             lines.append("tidegate_http_request_duration_seconds_sum \(state.sum)")
             lines.append("tidegate_http_request_duration_seconds_count \(state.total)")
+            var described = ""
             for gauge in gauges {
-                let kind = gauge.name.hasSuffix("_total") ? "counter" : "gauge"
-                lines += [
-                    "# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) \(kind)",
-                    "\(gauge.name) \(gauge.value)",
-                ]
+                // Samples of one metric that differ in their labels come one after the other and are described once.
+                let metric = String(gauge.name.prefix { $0 != "{" })
+                if metric != described {
+                    let kind = metric.hasSuffix("_total") ? "counter" : "gauge"
+                    lines += ["# HELP \(metric) \(gauge.help)", "# TYPE \(metric) \(kind)"]
+                    described = metric
+                }
+                lines.append("\(gauge.name) \(gauge.value)")
             }
             return lines.joined(separator: "\n") + "\n"
         }

@@ -121,6 +121,8 @@ extension Problem {
         case .notRenewable:
             self.init(.malformedRequest, "Only a personal or service token renews itself; this credential is neither.")
         case .limitReached(let text): self.init(.limitReached, text)
+        case .tooManyAttempts(let wait):
+            self.init(.tooManyRequests, "Too many attempts from where this request comes; wait.", retryAfter: wait)
         case .leaseRangeFull:
             self.init(
                 .leaseRangeFull, "Every port of the lease range is taken; widen --lease-ports.",
@@ -139,5 +141,6 @@ extension Problem {
 
 extension HTTPField.Name {
     static var requestID: HTTPField.Name { HTTPField.Name("X-Request-ID") ?? .date }
+    static var agentID: HTTPField.Name { HTTPField.Name(AgentAdmission.header) ?? .date }
     static var forwardedFor: HTTPField.Name { HTTPField.Name("X-Forwarded-For") ?? .date }
 }

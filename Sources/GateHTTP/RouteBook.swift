@@ -24,7 +24,12 @@ public final class RouteBook {
     let router: Router<GateContext>
     private var foreignPaths: Set<String> = []
 
-    init(router: Router<GateContext>) { self.router = router }
+    private let agents: AgentAdmission
+
+    init(router: Router<GateContext>, agents: AgentAdmission) {
+        self.router = router
+        self.agents = agents
+    }
 
     typealias Handler<Context> = @Sendable (Request, Context) async throws -> any ResponseGenerator
 
@@ -57,8 +62,10 @@ public final class RouteBook {
 
     func machine(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<MachineContext>) {
         note(method, path, .machine)
-        router.group(context: MachineContext.self)
-            .on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
+        router.on(RouterPath(path), method: method) { [agents] request, context in
+            let context = try MachineContext(context: try await context.admitted(by: agents, request))
+            return try await handler(request, context).response(from: request, context: context)
+        }
     }
 
     /// A path that speaks another program's dialect: every method comes to `handler`, which answers all of them, also

@@ -4,14 +4,17 @@ public enum Principal: Sendable, Hashable {
     case user(User, by: UserCredential, scopes: Scopes)
     /// The operator on the gateway's own host, through `admin.sock`.
     case localAdministrator(tenant: ID<Tenant>)
-    /// A machine, by its agent key.
-    case machine(ID<Machine>, tenant: ID<Tenant>, key: ID<AgentKey>)
+    /// A machine, by its own key or by what stands for one.
+    case machine(ID<Machine>, tenant: ID<Tenant>, by: MachineCredential)
+    /// A program that knows a secret of the gateway's own environment.
+    case environment(EnvironmentCredential, tenant: ID<Tenant>)
 
     public var tenant: ID<Tenant> {
         switch self {
         case .user(let user, _, _): user.tenant
         case .localAdministrator(let tenant): tenant
         case .machine(_, let tenant, _): tenant
+        case .environment(_, let tenant): tenant
         }
     }
 
@@ -21,6 +24,7 @@ public enum Principal: Sendable, Hashable {
         case .user(let user, _, _): "\(user.kind == .service ? "service" : "user"):\(user.id)"
         case .localAdministrator: "local-administrator"
         case .machine(let id, _, _): "machine:\(id)"
+        case .environment(let credential, _): "environment:\(credential.rawValue)"
         }
     }
 
@@ -30,6 +34,7 @@ public enum Principal: Sendable, Hashable {
         case .user(let user, _, let scopes): user.disabledAt == nil ? scopes.intersection(user.role.scopes) : []
         case .localAdministrator: Role.admin.scopes.union(.tenants)
         case .machine: []
+        case .environment(let credential, _): credential.scopes
         }
     }
 
@@ -42,4 +47,30 @@ public enum Principal: Sendable, Hashable {
 /// What a user showed.
 public enum UserCredential: Sendable, Hashable {
     case token(ID<AccessToken>)
+    /// A node token of the Fleet, and the node it says it belongs to.
+    case node(instance: AgentID?)
+}
+
+/// What a machine showed, or somebody for it.
+public enum MachineCredential: Sendable, Hashable {
+    case agentKey(ID<AgentKey>)
+    /// A node token, whose instance is the machine's agent id, of a user who may add machines.
+    case node(owner: ID<User>, instance: AgentID)
+    /// The key that agents share, which proves nothing about a single one.
+    case agentAPIKey
+}
+
+/// A secret that the gateway's environment holds.
+public enum EnvironmentCredential: String, Sendable, CaseIterable {
+    /// Drains the gateway, and nothing else.
+    case drain = "drain-secret"
+    /// Agents' shared key: it does nothing before a machine is named with it.
+    case agent = "agent-api-key"
+
+    public var scopes: Scopes {
+        switch self {
+        case .drain: .drain
+        case .agent: []
+        }
+    }
 }

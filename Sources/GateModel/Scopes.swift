@@ -27,6 +27,10 @@ public struct Scopes: OptionSet, Hashable, Sendable {
     /// Make tenants and see them: the operator on the gateway's own host alone.
     public static let tenants = Scopes(rawValue: 1 << 10)
 
+    /// What a node token may have of its owner's role: to look. A stolen one must not turn into a person's credential, and
+    /// a node's computer is somebody else's.
+    public static let node: Scopes = [.machinesRead, .connectionsRead]
+
     private static let named: [(name: String, scope: Scopes)] = [
         ("machines:read", .machinesRead), ("machines:write", .machinesWrite), ("keys", .keys), ("tokens", .tokens),
         ("connections:read", .connectionsRead), ("audit:read", .auditRead), ("access:read", .accessRead),

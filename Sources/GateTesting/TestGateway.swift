@@ -122,7 +122,7 @@ extension TestGateway {
         return Enrolled(
             machine: machine, keyID: key.id, key: text.reveal(),
             caller: Caller(
-                principal: .machine(machine.id, tenant: machine.tenant, key: key.id), source: "198.51.100.7"))
+                principal: .machine(machine.id, tenant: machine.tenant, by: .agentKey(key.id)), source: "198.51.100.7"))
     }
 
     /// What an agent with this key reports.

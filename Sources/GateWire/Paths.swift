@@ -8,6 +8,7 @@ public enum APIPath {
     public static let tunnelKeys = "/api/v1/tunnel-keys"
     public static let tokens = "/api/v1/tokens"
     public static let renewToken = "/api/v1/tokens/current/renew"
+    public static let forgetNodeTokens = "/api/v1/node-tokens/forget"
     public static let users = "/api/v1/users"
     public static let tenants = "/api/v1/tenants"
     public static let grants = "/api/v1/grants"

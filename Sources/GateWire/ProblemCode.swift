@@ -37,6 +37,7 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     case importRefused = "IMPORT_REFUSED"
     case leaseRangeFull = "LEASE_RANGE_FULL"
     case databaseUnavailable = "DATABASE_UNAVAILABLE"
+    case providerUnavailable = "PROVIDER_UNAVAILABLE"
     case draining = "DRAINING"
     case internalError = "INTERNAL_ERROR"
 
@@ -57,7 +58,7 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
         case .upgradeRequired: 426
         case .tooManyRequests, .limitReached: 429
         case .headersTooLarge: 431
-        case .leaseRangeFull, .databaseUnavailable, .draining: 503
+        case .leaseRangeFull, .databaseUnavailable, .providerUnavailable, .draining: 503
         case .internalError: 500
         }
     }

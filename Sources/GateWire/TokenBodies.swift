@@ -105,15 +105,20 @@ public struct TokenRenewalBody: Codable, Sendable, Equatable {
 
 /// `GET /api/v1/whoami`.
 public struct WhoAmIBody: Codable, Sendable, Equatable {
-    /// `user`, `service`, `machine` or `local-administrator`.
+    /// `user`, `service`, `machine`, `environment` or `local-administrator`.
     public var kind: String
     public var id: String?
     public var name: String
     public var role: String?
     /// What the credential may be used for.
     public var scopes: [String]
+    /// Of a node token: the instance it belongs to.
+    public var node: String?
 
-    public init(kind: String, id: String?, name: String, role: String?, scopes: [String]) {
+    public init(
+        kind: String, id: String?, name: String, role: String?, scopes: [String], node: String? = nil
+    ) {
+        self.node = node
         self.kind = kind
         self.id = id
         self.name = name

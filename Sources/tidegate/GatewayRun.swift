@@ -3,6 +3,7 @@ import GateControl
 import GateHTTP
 import GateLog
 import GateModel
+import GateOutbound
 import GateProcess
 import GateSSHServer
 import GateStore
@@ -37,6 +38,7 @@ struct GatewayRun {
                 settings, folder: settings.stateDirectory, socket: nil, isRoot: geteuid() == 0 || inherited != nil,
                 logger: quiet)
         }
+        let outbound = MeteredOutbound(try OutboundClient(settings))
         let state = try StateDirectory(path: settings.stateDirectory, inherited: inherited?.stateLock)
         let database = try await StoreOpening.open(settings, now: now())
         let identity = try await StoreOpening.identity(database, now: now())
@@ -79,16 +81,26 @@ struct GatewayRun {
                 sshHostKeys: ssh.hostKeys, apiAddress: ssh.apiAddress),
             heartbeatSeconds: Int(settings.heartbeat.components.seconds))
         let metrics = HTTPMetrics()
+        let nodeTokens = NodeTokenMemory()
+        let fleet = settings.fleet.map {
+            FleetNodes(dependencies, fleet: $0, outbound: outbound, memory: nodeTokens, logger: logger)
+        }
+        let secrets = EnvironmentSecrets(
+            settings.environmentCredentials.entries(logger: logger) { health.warn($0) }, tenant: identity.tenant)
+        let gauges = GatewayMetrics(
+            database: database, dependencies: dependencies, ssh: ssh, outbound: outbound, nodeTokens: fleet?.counts)
         let services = GateServices(
             machines: MachineService(dependencies), enrolment: EnrolmentService(dependencies),
             agentKeys: AgentKeyService(dependencies),
             registration: RegistrationService(dependencies, leaseLifetime: settings.leaseLifetime),
-            tunnelKeys: TunnelKeyService(dependencies), tokens: TokenService(dependencies),
-            users: UserService(dependencies), grants: GrantService(dependencies), tenants: TenantService(dependencies),
+            agents: AgentAdmission(dependencies), tunnelKeys: TunnelKeyService(dependencies),
+            tokens: TokenService(dependencies),
+            nodeTokens: NodeTokenService(dependencies, memory: nodeTokens), users: UserService(dependencies),
+            grants: GrantService(dependencies), tenants: TenantService(dependencies),
             setup: setup, audit: audit,
             following: AuditFollowing(dependencies, tail: auditTail), tickets: tickets,
             sharedKeyImport: SharedKeyImport(dependencies), keys: keys, gateway: facts, readiness: { health.readiness },
-            gauges: { gauges(database: database, dependencies: dependencies, ssh: ssh) },
+            gauges: { gauges.samples },
             registered: { [logger] machine, lease, source in
                 logger.info(
                     "registered",
@@ -129,7 +141,7 @@ struct GatewayRun {
             _ = SystemdNotify()?.ready(status: "Serving \(settings.publicURL)")
         }
         let apiListener = GateHTTPServer.application(
-            api.router(.bearer(Authentication(dependencies))),
+            api.router(.bearer(Authentication(dependencies, others: (fleet.map { [$0] } ?? []) + [secrets]))),
             address: .hostname(settings.listen.host, port: settings.listen.port), tls: tls, logger: logger,
             onServerRunning: { _ in await opened() })
         let adminListener = GateHTTPServer.application(
@@ -236,35 +248,6 @@ struct GatewayRun {
         }
         return "\(error)"
     }
-}
-
-/// What `/metrics` shows beside HTTP.
-private func gauges(
-    database: SQLiteDatabase, dependencies: ControlDependencies, ssh: SSHSide
-) -> [(name: String, help: String, value: Double)] {
-    let commits = database.commitCounts
-    var gauges: [(name: String, help: String, value: Double)] = [
-        ("tidegate_store_commits_total", "Durable commits; one may hold many changes.", Double(commits.commits)),
-        ("tidegate_store_changes_total", "Changes committed.", Double(commits.jobs)),
-        ("tidegate_leases", "Ports leased to machines.", Double(dependencies.ports.heldCount)),
-        (
-            "tidegate_ssh_processes", "sshd processes that asked for a key and still run.",
-            Double(dependencies.keys.processes.count)
-        ),
-        ("tidegate_refusals_total", "Refused credentials, keys and connections.", Double(dependencies.refusals.total)),
-        ("tidegate_streams", "WebSockets that are open.", Double(dependencies.credentials.streams.count)),
-    ]
-    if let counts = ssh.acceptor?.counts {
-        gauges += [
-            (
-                "tidegate_ssh_unauthenticated", "SSH connections that haven't logged in yet.",
-                Double(counts.unauthenticated)
-            ),
-            ("tidegate_ssh_waiting", "SSH connections waiting for a place.", Double(counts.waiting)),
-            ("tidegate_ssh_children", "sshd processes started by this gateway process.", Double(counts.children)),
-        ]
-    }
-    return gauges
 }
 
 /// The wall clock, in one place.

@@ -12,7 +12,8 @@ struct Serve: AsyncParsableCommand {
         abstract: "Run a gateway.",
         discussion: """
             Each flag has an environment variable (TIDEGATE_…, as in TIDEGATE_SSH_LISTEN) and a key of the --config file \
-            (ssh-listen: …). Flags win over the environment, the environment over the file.
+            (ssh-listen: …). Flags win over the environment, the environment over the file. Two secrets are read from the \
+            environment alone and removed from it: TIDEGATE_DRAIN_SECRET, and AGENT_API_KEY (deprecated).
 
             Examples:
               tidegate serve
@@ -51,6 +52,7 @@ struct Serve: AsyncParsableCommand {
             let settings = try ServeSettings(
                 values, environment: environment, isRoot: geteuid() == 0 || isSecondStage)
             SharedKeySettings.forget()
+            EnvironmentCredentialSettings.forget()
             if printDropIn {
                 print(
                     try await SSHPreparation.settings(

@@ -52,6 +52,11 @@ struct ServeFlags: ParsableArguments {
             "PEM certificates that calls to others (Fleet, OIDC, webhooks) trust beside the system's.",
             valueName: "file"))
     var outboundCaFile: String?
+    @Option(
+        help: ArgumentHelp(
+            "The Fleet that vouches for node tokens, mcn_… (MULTICA_CLOUD_FLEET_URL, MULTICA_FLEET_URL).",
+            valueName: "url"))
+    var fleetUrl: String?
     @Option(help: ArgumentHelp("How often agents report (default: 60s).", valueName: "duration"))
     var heartbeat: String?
     @Option(
@@ -71,7 +76,7 @@ struct ServeFlags: ParsableArguments {
             ("bootstrap-token-file", bootstrapTokenFile), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
             ("trusted-proxies", trustedProxies), ("heartbeat", heartbeat), ("sshd", sshd),
             ("api-keys-file", apiKeysFile),
-            ("run-as", runAs), ("outbound-ca-file", outboundCaFile),
+            ("run-as", runAs), ("outbound-ca-file", outboundCaFile), ("fleet-url", fleetUrl),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }
@@ -80,6 +85,7 @@ struct ServeFlags: ParsableArguments {
         "state-dir", "listen", "public-url", "store", "ssh", "ssh-listen", "ssh-public", "ssh-user", "lease-ports",
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
         "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file", "outbound-ca-file",
+        "fleet-url",
     ]
 }
 

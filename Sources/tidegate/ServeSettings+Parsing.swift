@@ -1,3 +1,4 @@
+import GateControl
 import GateModel
 import GateSSH
 import Glibc
@@ -56,6 +57,23 @@ extension ServeSettings {
         guard let folder = getcwd(nil, 0) else { throw StartFault("\(name) must be an absolute path") }
         defer { free(folder) }
         return String(cString: folder) + "/" + text
+    }
+
+    /// The Fleet's URL by whichever name it was set; blank is none.
+    static func fleet(_ text: String?, environment: [String: String]) throws -> OutboundURL? {
+        let named =
+            [("fleet-url", text)] + ["MULTICA_CLOUD_FLEET_URL", "MULTICA_FLEET_URL"].map { ($0, environment[$0]) }
+        for (name, value) in named {
+            let text = (value ?? "").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            guard !text.isEmpty else { continue }
+            guard !text.contains("?") else { throw StartFault("\(name) must be a URL without a query ('?')") }
+            do throws(OutboundURL.Fault) {
+                return try OutboundURL(text, loopback: .literal)
+            } catch {
+                throw StartFault("\(name) must be the URL of a Fleet: \(error)")
+            }
+        }
+        return nil
     }
 
     static func url(_ text: String?) throws -> String? {

@@ -37,6 +37,9 @@ struct ServeSettings: Sendable {
     let sharedKeysFile: String?
     /// A private authority's certificates, for calls to others.
     let outboundCAFile: String?
+    /// Nil: node tokens are nobody's.
+    let fleet: OutboundURL?
+    let environmentCredentials: EnvironmentCredentialSettings
     /// Whom a gateway that root started becomes.
     let runAs: String?
 
@@ -102,6 +105,8 @@ struct ServeSettings: Sendable {
         sharedKeysFile = try Self.path(values["api-keys-file"], "api-keys-file")
         sharedKeys = try SharedKeySettings.resolve(file: sharedKeysFile, environment: environment)
         outboundCAFile = try Self.path(values["outbound-ca-file"], "outbound-ca-file")
+        fleet = try Self.fleet(values["fleet-url"], environment: environment)
+        environmentCredentials = EnvironmentCredentialSettings(environment: environment)
         runAs = values["run-as"]
         if let runAs, LoginName(rawValue: runAs) == nil { throw StartFault("run-as must be \(LoginName.rule)") }
     }

@@ -2,6 +2,7 @@ import GateCompatibility
 import GateControl
 import GateHTTP
 import GateModel
+import GateProcess
 import GateWire
 import Glibc
 import Logging
@@ -43,9 +44,9 @@ struct SharedKeySettings: Sendable {
             .filter { !$0.isEmpty }
     }
 
-    /// Once read, the keys needn't stand where every child would inherit them.
+    /// Once read, the keys needn't stand where every child would inherit them, nor where /proc shows them.
     static func forget() {
-        for variable in variables { unsetenv(variable) }
+        for variable in variables { _ = SecretEnvironment.take(variable) }
     }
 
     /// The dialect, ready to answer; slow, because each key is stretched.

@@ -19,7 +19,7 @@ import Testing
         #expect(user.name == "admin")
         #expect(
             try await authentication.principal(bearer: web.key, source: "s")
-                == .machine(web.machine.id, tenant: web.machine.tenant, key: web.keyID))
+                == .machine(web.machine.id, tenant: web.machine.tenant, by: .agentKey(web.keyID)))
     }
 
     @Test(arguments: [

@@ -121,6 +121,15 @@ import Testing
         #expect(!text.contains("other"))
         #expect(text.contains("status=\"404\""))
         #expect(text.contains("tidegate_machines 1.0"))
+        #expect(
+            text.contains(
+                """
+                # HELP tidegate_calls_total Calls.
+                # TYPE tidegate_calls_total counter
+                tidegate_calls_total{to="a"} 1.0
+                tidegate_calls_total{to="b"} 2.0
+
+                """))
     }
 
     @Test func `a credential is shown once, in the answer that made it`() async throws {

@@ -37,6 +37,7 @@ enum RouteTable {
         "GET /tokens": GoodRequest(200),
         "DELETE /tokens/:id": GoodRequest(204),
         "POST /tokens/current/renew": GoodRequest(200),
+        "POST /node-tokens/forget": GoodRequest(204),
         "POST /users": GoodRequest(201) { _ in #"{"name":"u\#(fresh())","role":"viewer"}"# },
         "GET /users": GoodRequest(200),
         "GET /users/:name": GoodRequest(200),
@@ -108,8 +109,13 @@ enum RouteTable {
         case (_, .elsewhere): return 403
         case (.anyone, _), (.setupSecret, _), (.ticket, _): return good
         case (.enrolmentToken, .enrolmentToken), (.machine, .agentKey): return good
+        // It is `web` by the Fleet's word, and `web` has a key; the shared key names no machine in this walk.
+        case (.machine, .node): return 403
+        case (.machine, .agentAPIKey): return 400
         case (.enrolmentToken, _), (.machine, _), (.sharedKey, _), (_, .nobody), (_, .enrolmentToken): return 401
-        case (.principal, .agentKey): return name(entry) == "POST /tokens/current/renew" ? 400 : good
+        case (.principal, .agentAPIKey): return 403
+        case (.principal, .agentKey), (.principal, .node), (.principal, .drainSecret):
+            return name(entry) == "POST /tokens/current/renew" ? 400 : good
         case (.principal, _): return good
         case (.scoped, .agentKey): return 403
         case (.scoped(let scopes), _):

@@ -20,6 +20,10 @@ enum Sender: String, CaseIterable, Sendable {
     case otherTenant
     /// A service user that may look up keys and do nothing else.
     case tunnelHost
+    /// A node of `operator`, by the Fleet's word the machine `web`, which has a key of its own.
+    case node
+    /// Secrets of the gateway's environment.
+    case drainSecret, agentAPIKey
 
     var scopes: Scopes {
         switch self {
@@ -28,6 +32,8 @@ enum Sender: String, CaseIterable, Sendable {
         case .viewer: Role.viewer.scopes
         case .narrow: .machinesRead
         case .tunnelHost: Role.tunnelHost.scopes
+        case .node: .node
+        case .drainSecret: .drain
         default: []
         }
     }
@@ -41,6 +47,7 @@ struct TestAPI: Sendable {
     let setup: SetupService
     let web: TestGateway.Enrolled
     let bearers: [Sender: String]
+    private let others: [any TokenProvider]
     /// What stands for `:id` on each kind of path.
     let ids: [String: String]
 
@@ -90,6 +97,17 @@ struct TestAPI: Sendable {
         let jump = try await tunnelKeys.add(
             SampleKeys.publicKey(3), machines: ["web"], label: label("laptop"), login: .seconds(600),
             connection: .seconds(600), by: gateway.admin)
+        let memory = NodeTokenMemory()
+        let owner = try await users.show(userName("operator"), by: gateway.admin)
+        let fleet = FleetNodes(
+            dependencies, fleet: try OutboundURL("https://fleet.example"), outbound: FleetStandIn(owner: owner.id),
+            memory: memory, logger: dependencies.logger)
+        let (drain, agentKey) = (MintedCredential(.adminSecret), MintedCredential(.adminSecret))
+        let (drainSecret, agentAPIKey) = (drain.text.reveal().dropFirst(4), agentKey.text.reveal().dropFirst(4))
+        let secrets = EnvironmentSecrets(
+            [
+                try .init(.drain, Secret(String(drainSecret))), try .init(.agent, Secret(String(agentAPIKey))),
+            ], tenant: dependencies.identity.tenant)
         let facts = GatewayFacts(
             body: GatewayBody(
                 id: dependencies.identity.gateway.text, version: "0.1.0", publicURL: "https://gate.example",
@@ -98,12 +116,19 @@ struct TestAPI: Sendable {
             heartbeatSeconds: 30)
         let services = GateServices(
             machines: MachineService(dependencies), enrolment: enrolment, agentKeys: agentKeys,
-            registration: registration, tunnelKeys: tunnelKeys, tokens: tokens, users: users,
+            registration: registration, agents: AgentAdmission(dependencies), tunnelKeys: tunnelKeys, tokens: tokens,
+            nodeTokens: NodeTokenService(dependencies, memory: memory), users: users,
             grants: grants, tenants: tenants, setup: setup,
             audit: AuditService(dependencies), following: AuditFollowing(dependencies, tail: AuditTail()),
             tickets: TicketService(dependencies), sharedKeyImport: SharedKeyImport(dependencies),
             keys: dependencies.keys, gateway: facts,
-            readiness: { Readiness(faults: []) }, gauges: { [("tidegate_machines", "Machines.", 1)] },
+            readiness: { Readiness(faults: []) },
+            gauges: {
+                [
+                    ("tidegate_machines", "Machines.", 1), (#"tidegate_calls_total{to="a"}"#, "Calls.", 1),
+                    (#"tidegate_calls_total{to="b"}"#, "Calls.", 2),
+                ]
+            },
             registered: { _, _, _ in })
         return TestAPI(
             gateway: gateway,
@@ -114,8 +139,10 @@ struct TestAPI: Sendable {
                 .otherTenant: north.text.reveal(), .malformed: "tgp_not-a-token",
                 .unknown: "tgp_" + String(repeating: "A", count: 43),
                 .revoked: revoked.text.reveal(), .enrolmentToken: enrolmentText, .agentKey: web.key,
-                .administrator: administrator,
+                .administrator: administrator, .node: "mcn_" + String(repeating: "n", count: 40),
+                .drainSecret: String(drainSecret), .agentAPIKey: String(agentAPIKey),
             ]) { $1 },
+            others: [fleet, secrets],
             ids: [
                 "tokens": spareToken.token.id.text, "enrolments": spareEnrolment.token.id.text,
                 "keys": spareKey.key.id.text, "tunnel-keys": jump.key.key.id.text,
@@ -123,7 +150,7 @@ struct TestAPI: Sendable {
             ])
     }
 
-    var mode: AuthenticationMode { .bearer(Authentication(gateway.dependencies)) }
+    var mode: AuthenticationMode { .bearer(Authentication(gateway.dependencies, others: others)) }
 
     var entries: [RouteBook.Entry] { api.routes(mode) }
 
@@ -153,6 +180,16 @@ struct TestAPI: Sendable {
         if let bearer = bearers[sender] { headers[.authorization] = "Bearer \(bearer)" }
         if json { headers[.contentType] = "application/json" }
         return headers
+    }
+}
+
+/// Vouches for every token, as one of that user's node `web`.
+private struct FleetStandIn: OutboundSender {
+    let owner: ID<User>
+
+    func send(_ request: OutboundRequest) async throws(OutboundError) -> OutboundResponse {
+        OutboundResponse(
+            status: 200, body: Array(#"{"valid":true,"owner_id":"\#(owner)","instance_id":"web"}"#.utf8))
     }
 }
 

@@ -17,8 +17,21 @@ import Testing
     }
 
     @Test func `a machine has no scopes, the operator on the host has all`() {
-        #expect(Principal.machine(.random(), tenant: tenant, key: .random()).scopes == [])
+        #expect(Principal.machine(.random(), tenant: tenant, by: .agentKey(.random())).scopes == [])
         #expect(Set(Principal.localAdministrator(tenant: tenant).scopes.names) == Set(Scopes.names))
+    }
+
+    @Test(arguments: Role.allCases) func `a node token may look and do nothing else, whatever its owner may`(role: Role)
+    {
+        let user = User(id: .random(), tenant: tenant, name: "ada", role: role, createdAt: Timestamp(seconds: 0))
+        let scopes = Principal.user(user, by: .node(instance: nil), scopes: .node).scopes
+        #expect(scopes.isSubset(of: [.machinesRead, .connectionsRead]))
+        #expect(scopes.isSubset(of: role.scopes))
+    }
+
+    @Test func `a secret of the environment is for one thing`() {
+        #expect(Principal.environment(.drain, tenant: tenant).scopes == .drain)
+        #expect(Principal.environment(.agent, tenant: tenant).scopes == [])
     }
 
     @Test(arguments: Role.allCases) func `no role has what belongs to the host's operator`(role: Role) {

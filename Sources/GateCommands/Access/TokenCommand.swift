@@ -7,7 +7,7 @@ struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
         abstract: "Add, list, renew and revoke tokens: your own, or those of service users.",
-        subcommands: [TokenAdd.self, TokenList.self, TokenRenew.self, TokenRevoke.self])
+        subcommands: [TokenAdd.self, TokenList.self, TokenRenew.self, TokenRevoke.self, TokenForgetNodes.self])
 }
 
 struct TokenAdd: GatewayCommand {
@@ -148,5 +148,25 @@ struct TokenRevoke: GatewayCommand {
         let client = try gateway.client()
         for id in ids { try await client.revokeToken(id, of: user) }
         try gateway.show(["revoked": ids]) { for id in ids { Terminal.print("Revoked \(id).") } }
+    }
+}
+
+struct TokenForgetNodes: GatewayCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget-nodes",
+        abstract: "Make the gateway ask the Fleet again about every node token.",
+        discussion: """
+            For up to a minute the gateway takes a node token (mcn_…) on what the Fleet said of it before. After this one \
+            that was revoked there is refused here at once.
+
+            EXAMPLES
+              tidegate token forget-nodes
+            """)
+
+    @OptionGroup var gateway: GatewayOptions
+
+    func perform() async throws {
+        try await gateway.client().forgetNodeTokens()
+        try gateway.show(["forgotten": true]) { Terminal.print("The Fleet is asked again about every node token.") }
     }
 }

@@ -16,8 +16,9 @@ public struct Authentication: Sendable {
         self.providers = providers
     }
 
-    /// Nil: no provider recognises it. Throws `ProviderUnavailable` where that isn't known, and `addressNotAllowed` for a
-    /// good one from elsewhere than it may come from.
+    /// Nil: no provider recognises it. Throws `ProviderUnavailable` where that isn't known, `addressNotAllowed` for a good
+    /// one from elsewhere than it may come from, `accountDisabled` for a good one of a disabled user, and
+    /// `tooManyAttempts`.
     public func principal(bearer: some StringProtocol, source: String) async throws -> Principal? {
         let credential = PresentedCredential(bearer, source: source)
         var unavailable: ProviderUnavailable?
@@ -29,10 +30,14 @@ public struct Authentication: Sendable {
                     return principal
                 case .refused: return nil
                 case .addressRefused: throw ControlError.addressNotAllowed
+                case .accountDisabled: throw ControlError.accountDisabled
+                case .tooManyAttempts(let wait): throw ControlError.tooManyAttempts(retryAfter: wait)
                 case nil: continue
                 }
-            } catch ControlError.addressNotAllowed {
-                throw ControlError.addressNotAllowed
+            } catch let error as ControlError {
+                throw error
+            } catch is CancellationError {
+                throw CancellationError()
             } catch let error as ProviderUnavailable {
                 unavailable = unavailable ?? error
             } catch {

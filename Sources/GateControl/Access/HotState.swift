@@ -30,15 +30,15 @@ public final class HotState: Sendable {
     public init() {}
 
     package func used(_ principal: Principal, at now: Timestamp) {
+        guard let name = principal.credentialText else { return }
         state.withLock { state in
-            let name = principal.credentialText
             if let before = state.noted[name], now - before < .seconds(60), now >= before { return }
             if state.noted.count > 100_000 { state.noted.removeAll(keepingCapacity: true) }
             state.noted[name] = now
             switch principal {
             case .user(_, .token(let token), _): state.batch.tokens[token] = now
-            case .machine(_, _, let key): state.batch.agentKeys[key] = now
-            case .localAdministrator: break
+            case .machine(_, _, .agentKey(let key)): state.batch.agentKeys[key] = now
+            case .user, .machine, .localAdministrator, .environment: break
             }
         }
     }
@@ -102,11 +102,12 @@ public final class HotState: Sendable {
 }
 
 extension Principal {
-    fileprivate var credentialText: String {
+    /// Nil for one that the store keeps no last use of.
+    fileprivate var credentialText: String? {
         switch self {
         case .user(_, .token(let token), _): "t\(token)"
-        case .machine(_, _, let key): "k\(key)"
-        case .localAdministrator: "l"
+        case .machine(_, _, .agentKey(let key)): "k\(key)"
+        case .user, .machine, .localAdministrator, .environment: nil
         }
     }
 }

@@ -38,11 +38,20 @@ public enum TokenVerdict: Sendable {
     case refused
     /// A good credential from an address it may not come from.
     case addressRefused
+    /// A good credential of a user who is disabled.
+    case accountDisabled
+    /// Whether it is good isn't asked before that time is over.
+    case tooManyAttempts(retryAfter: Duration)
 }
 
 /// A provider's source can't be asked: its name, for the log and the answer.
 public struct ProviderUnavailable: Error, Sendable {
     public let provider: String
+    /// Whether it is the gateway's own store that can't be asked.
+    public let isStore: Bool
 
-    public init(provider: String) { self.provider = provider }
+    public init(provider: String, isStore: Bool = true) {
+        self.provider = provider
+        self.isStore = isStore
+    }
 }

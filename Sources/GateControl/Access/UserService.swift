@@ -70,15 +70,15 @@ public struct UserService: Sendable {
     public func patch(_ name: UserName, _ patch: Patch, by caller: Caller) async throws -> User {
         try caller.require(.accessWrite)
         let now = dependencies.now()
-        let (user, isChanged): (User, Bool)
+        let (user, isChanged, nodeKeys): (User, Bool, [String])
         do {
-            (user, isChanged) = try await dependencies.database.write { [dependencies] tx in
+            (user, isChanged, nodeKeys) = try await dependencies.database.write { [dependencies] tx in
                 guard var user = try tx.user(named: name.rawValue, in: caller.tenant) else {
                     throw ControlError.userNotFound
                 }
                 let before = user
                 let changes = try Self.apply(patch, to: &user, at: now)
-                guard !changes.isEmpty else { return (user, false) }
+                guard !changes.isEmpty else { return (user, false, []) }
                 try tx.updateUser(user)
                 if before.isAdministrator, try tx.enabledAdministratorCount(in: caller.tenant) == 0 {
                     throw ControlError.lastAdministrator
@@ -86,7 +86,11 @@ public struct UserService: Sendable {
                 try tx.appendAudit(
                     dependencies.event(
                         "user.changed", by: caller, subject: "user:\(user.id)", at: now, details: changes))
-                return (user, true)
+                // Their nodes' tunnels: what no node of theirs could open any more doesn't stay open either.
+                guard user.disabledAt != nil || !user.role.scopes.contains(.machinesWrite) else {
+                    return (user, true, [])
+                }
+                return (user, true, try tx.revokeNodeTunnelKeys(of: user.id, at: now).map(\.fingerprint))
             }
         } catch let error as StoreError {
             dependencies.keys.dropAll()
@@ -94,6 +98,7 @@ public struct UserService: Sendable {
             throw error
         }
         if isChanged { dependencies.credentials.drop { $0.user?.id == user.id } }
+        if !nodeKeys.isEmpty { await dependencies.cut(keys: nodeKeys) }
         // Also when nothing changed: an earlier call may have died between its commit and the cut.
         try await dependencies.decideAnew(.user(user.id), in: user.tenant)
         return user

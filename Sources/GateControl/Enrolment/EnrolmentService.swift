@@ -180,6 +180,6 @@ extension Transaction {
 
 extension Principal {
     func usesAgentKey(_ id: ID<AgentKey>) -> Bool {
-        if case .machine(_, _, id) = self { true } else { false }
+        if case .machine(_, _, .agentKey(id)) = self { true } else { false }
     }
 }

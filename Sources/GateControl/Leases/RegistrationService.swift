@@ -22,6 +22,10 @@ public struct RegistrationService: Sendable {
     /// A reverse key lives as long as its lease is renewed, and no longer than this without a new registration.
     static let keyLifetime = Duration.seconds(365 * 86_400)
 
+    /// A node whose token the Fleet revokes stops being heard, and nothing else tells the gateway of it: its tunnel ends
+    /// with its lease, so that one is short.
+    static let nodeLeaseLifetime = Duration.seconds(3_600)
+
     private let dependencies: ControlDependencies
     private let leaseLifetime: Duration
     private let duplicates = DuplicateGuard()
@@ -43,7 +47,7 @@ public struct RegistrationService: Sendable {
     /// Registers the machine's key and answers when its port is free for `ssh -R`. The same public key again keeps the
     /// generation; another one raises it, revokes the key before and ends that key's connections.
     public func register(_ report: Report, by caller: Caller) async throws -> (machine: Machine, lease: Lease) {
-        guard case .machine(let machine, let tenant, let agentKey) = caller.principal else {
+        guard case .machine(let machine, let tenant, let credential) = caller.principal else {
             throw ControlError.forbidden
         }
         let gateway = dependencies.identity.gateway
@@ -80,8 +84,8 @@ public struct RegistrationService: Sendable {
             do {
                 outcome = try await dependencies.database.write { [self] tx in
                     try decide(
-                        report, machine: machine, tenant: tenant, agentKey: agentKey, candidate: candidate, at: now,
-                        caller: caller, in: tx)
+                        report, machine: machine, tenant: tenant, credential: credential, candidate: candidate,
+                        at: now, caller: caller, in: tx)
                 }
             } catch is PortTaken {
                 // The port is held by somebody the pool didn't know of: it stays marked, and another one is tried.
@@ -150,12 +154,12 @@ public struct RegistrationService: Sendable {
 
     /// One transaction; throws `PortTaken` when somebody else took the candidate port first.
     private func decide(
-        _ report: Report, machine id: ID<Machine>, tenant: ID<Tenant>, agentKey: ID<AgentKey>, candidate: Int?,
-        at now: Timestamp, caller: Caller, in tx: any Transaction
+        _ report: Report, machine id: ID<Machine>, tenant: ID<Tenant>, credential: MachineCredential,
+        candidate: Int?, at now: Timestamp, caller: Caller, in tx: any Transaction
     ) throws -> Outcome {
         let gateway = dependencies.identity.gateway
         // Asked again inside: a key revoked since it was authenticated must not register.
-        guard try tx.isLive(agentKey, at: now), var machine = try tx.machine(id, in: tenant) else {
+        guard try tx.stands(credential, of: id, at: now), var machine = try tx.machine(id, in: tenant) else {
             throw ControlError.unauthenticated
         }
         try tx.revokeExpiredTunnelKey(fingerprint: report.publicKey.fingerprint, at: now)
@@ -169,7 +173,7 @@ public struct RegistrationService: Sendable {
                 of: id, operatingSystem: report.operatingSystem.rawValue, agentVersion: report.agentVersion.rawValue,
                 source: caller.source, hostKeys: report.hostKeys.map(\.line), raise: isSame ? 0 : 1, at: now)
         else { throw ControlError.unauthenticated }
-        let until = now + leaseLifetime
+        let until = now + lifetime(for: credential)
         var displaced: Lease?
         var lease: Lease?
         if let candidate {
@@ -189,10 +193,11 @@ public struct RegistrationService: Sendable {
             try tx.insertTunnelKey(
                 TunnelKey(
                     id: .ordered(at: now), tenant: tenant, purpose: .reverse, fingerprint: report.publicKey.fingerprint,
-                    publicKey: report.publicKey.line, machine: id, agentKey: agentKey, createdAt: now,
+                    publicKey: report.publicKey.line, user: credential.owner, machine: id,
+                    agentKey: credential.agentKey, createdAt: now,
                     loginUntil: now + Self.keyLifetime, connectionUntil: now + Self.keyLifetime), reach: [])
         }
-        try tx.touchAgentKey(agentKey, at: now)
+        if let key = credential.agentKey { try tx.touchAgentKey(key, at: now) }
         try tx.appendAudit(
             dependencies.event(
                 "machine.registered", by: caller, subject: "machine:\(id)", at: now,
@@ -206,7 +211,7 @@ public struct RegistrationService: Sendable {
 
     /// The end of the lease as the heartbeat moved it.
     public func heartbeat(generation: Int64, by caller: Caller) async throws -> Timestamp {
-        guard case .machine(let machine, _, _) = caller.principal else { throw ControlError.forbidden }
+        guard case .machine(let machine, _, let credential) = caller.principal else { throw ControlError.forbidden }
         let (gateway, now) = (dependencies.identity.gateway, dependencies.now())
         let holding = try dependencies.leases.holding(of: .machine(machine)) {
             try dependencies.database.readNow { tx in
@@ -217,7 +222,7 @@ public struct RegistrationService: Sendable {
         // brings both together; "superseded" would end the agent for good.
         guard let lease = holding?.lease, generation <= lease.generation else { throw ControlError.leaseNotFound }
         guard lease.generation == generation else { throw ControlError.generationSuperseded }
-        let until = now + leaseLifetime
+        let until = now + lifetime(for: credential)
         guard try await dependencies.revive(lease, at: now, until: until) else { throw ControlError.leaseNotFound }
         dependencies.leases.moved(.machine(machine), generation: generation, until: until)
         dependencies.hotState.beat(machine, generation: generation, at: now, leaseUntil: until)
@@ -235,6 +240,22 @@ extension ControlDependencies {
             try tx.extendLease(of: lease.machine, on: lease.gateway, generation: lease.generation, until: until)
         }
     }
+}
+
+extension RegistrationService {
+    private func lifetime(for credential: MachineCredential) -> Duration {
+        switch credential {
+        case .agentKey, .agentAPIKey: leaseLifetime
+        case .node: min(leaseLifetime, Self.nodeLeaseLifetime)
+        }
+    }
+}
+
+extension MachineCredential {
+    /// The agent key that brings a tunnel key, so that revoking the one ends the other.
+    fileprivate var agentKey: ID<AgentKey>? { if case .agentKey(let key) = self { key } else { nil } }
+    /// The user whose node brings it: disabling them ends it.
+    fileprivate var owner: ID<User>? { if case .node(let owner, _) = self { owner } else { nil } }
 }
 
 /// Somebody else took the port between choosing and taking it: the transaction is undone and tried with another.

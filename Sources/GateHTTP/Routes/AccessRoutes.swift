@@ -39,15 +39,19 @@ extension WhoAmIBody {
     fileprivate init(_ principal: Principal) {
         let scopes = principal.scopes.names
         switch principal {
-        case .user(let user, _, _):
+        case .user(let user, let credential, _):
+            var node: String?
+            if case .node(let instance?) = credential { node = instance.rawValue }
             self.init(
                 kind: user.kind == .service ? "service" : "user", id: user.id.text, name: user.name,
-                role: user.role.rawValue, scopes: scopes)
+                role: user.role.rawValue, scopes: scopes, node: node)
         case .localAdministrator:
             self.init(
                 kind: "local-administrator", id: nil, name: "local administrator", role: "admin", scopes: scopes)
         case .machine(let id, _, _):
             self.init(kind: "machine", id: id.text, name: id.text, role: nil, scopes: scopes)
+        case .environment(let credential, _):
+            self.init(kind: "environment", id: nil, name: credential.rawValue, role: nil, scopes: scopes)
         }
     }
 }

@@ -134,6 +134,16 @@ extension Transaction {
         ).map { row throws(StoreError) in try TunnelKeyReference(row: row) }
     }
 
+    /// Revokes the tunnel keys that a user's nodes brought; returns them.
+    public func revokeNodeTunnelKeys(of user: ID<User>, at now: Timestamp) throws(StoreError) -> [TunnelKeyReference] {
+        try rows(
+            """
+            UPDATE tunnel_key SET revoked_at = \(now) WHERE user_id = \(user) AND purpose = 'reverse' AND revoked_at IS NULL
+            RETURNING id, fingerprint
+            """
+        ).map { row throws(StoreError) in try TunnelKeyReference(row: row) }
+    }
+
     /// Revokes the jump keys that reach this machine and no other one still here.
     public func revokeJumpKeys(onlyReaching machine: ID<Machine>, at now: Timestamp) throws(StoreError) {
         try execute(

@@ -15,7 +15,8 @@ struct StoredAgentKeys: TokenProvider {
             read: { tx, now in
                 try tx.liveAgentKey(digest: credential.digest, at: now).map { key in
                     .init(
-                        principal: .machine(key.machine, tenant: key.tenant, key: key.id), expiresAt: key.expiresAt,
+                        principal: .machine(key.machine, tenant: key.tenant, by: .agentKey(key.id)),
+                        expiresAt: key.expiresAt,
                         allowFrom: key.allowFrom)
                 }
             },

@@ -1,0 +1,58 @@
+import GateControl
+import GateSSHServer
+import GateStoreSQLite
+
+/// What `/metrics` shows beside HTTP.
+struct GatewayMetrics: Sendable {
+    typealias Sample = (name: String, help: String, value: Double)
+
+    let database: SQLiteDatabase
+    let dependencies: ControlDependencies
+    let ssh: SSHSide
+    let outbound: MeteredOutbound
+    /// Nil where there is no Fleet.
+    let nodeTokens: NodeTokenCounts?
+
+    var samples: [Sample] {
+        let commits = database.commitCounts
+        var samples: [Sample] = [
+            ("tidegate_store_commits_total", "Durable commits; one may hold many changes.", Double(commits.commits)),
+            ("tidegate_store_changes_total", "Changes committed.", Double(commits.jobs)),
+            ("tidegate_leases", "Ports leased to machines.", Double(dependencies.ports.heldCount)),
+            (
+                "tidegate_ssh_processes", "sshd processes that asked for a key and still run.",
+                Double(dependencies.keys.processes.count)
+            ),
+            (
+                "tidegate_refusals_total", "Refused credentials, keys and connections.",
+                Double(dependencies.refusals.total)
+            ),
+            ("tidegate_streams", "WebSockets that are open.", Double(dependencies.credentials.streams.count)),
+        ]
+        if let counts = ssh.acceptor?.counts {
+            samples += [
+                (
+                    "tidegate_ssh_unauthenticated", "SSH connections that haven't logged in yet.",
+                    Double(counts.unauthenticated)
+                ),
+                ("tidegate_ssh_waiting", "SSH connections waiting for a place.", Double(counts.waiting)),
+                ("tidegate_ssh_children", "sshd processes started by this gateway process.", Double(counts.children)),
+            ]
+        }
+        for count in outbound.counts {
+            samples.append(
+                (
+                    "tidegate_outbound_calls_total{purpose=\"\(count.purpose.rawValue)\",outcome=\"\(count.outcome.rawValue)\"}",
+                    "Calls to others.", Double(count.calls)
+                ))
+        }
+        for (outcome, count) in nodeTokens?.all ?? [] {
+            samples.append(
+                (
+                    "tidegate_node_tokens_total{outcome=\"\(outcome.rawValue)\"}", "Node tokens looked at.",
+                    Double(count)
+                ))
+        }
+        return samples
+    }
+}
