@@ -42,6 +42,7 @@ ROUTES = [
     Route("GET", "/api/v1/tokens", {ADMIN}),
     Route("POST", "/api/v1/tokens", {ADMIN}, {"label": "table"}, ("label",)),
     Route("DELETE", "/api/v1/tokens/{id}", {ADMIN}),
+    Route("POST", "/api/v1/node-tokens/forget", {ADMIN}),
     Route("GET", "/api/v1/connections", {ADMIN}),
     Route("GET", "/api/v1/audit/events", {ADMIN}),
     Route("POST", "/api/v1/auth/ws-ticket", {ADMIN}, {"endpoint": "/api/v1/audit/stream"}, ("endpoint",)),
