@@ -48,6 +48,7 @@ let package = Package(
                 .embedInCode("Migrations/0003-tunnel-key-owner.sqlite.sql"),
                 .embedInCode("Migrations/0004-access.sqlite.sql"),
                 .embedInCode("Migrations/0005-ws-ticket.sqlite.sql"),
+                .embedInCode("Migrations/0006-audit-seals.sqlite.sql"),
             ],
             swiftSettings: strict),
         .target(

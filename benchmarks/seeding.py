@@ -154,7 +154,7 @@ class Seeding:
         text = "{" + ",".join([f'"{name}":"{value}"' for name, value in details.items()]) + "}"
         self.insert("audit_event", id=ordered_id(at), tenant_id=self.tenant, gateway_id=self.gateway, at=at,
                     action=action, severity="info", outcome="success", actor=actor, credential=credential,
-                    source=source, subject=subject, details=text, exported_at=at + 500_000)  # fmt: skip
+                    source=source, subject=subject, details=text)  # fmt: skip
 
     def tunnel_key(self, line, purpose, at, login, connection, **columns):
         identity = new_id() if purpose == "control" else ordered_id(at)

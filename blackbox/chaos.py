@@ -22,6 +22,7 @@ from machine import PrivateMachine, Visitor
 from reckoning import faults
 from remains import Remains
 from sshkeys import KeyPair, client_options
+from trail import AuditFiles
 from waiting import until_moment, wait_until
 
 # Ports rest for a minute when their machine is removed.
@@ -200,8 +201,11 @@ class Chaos:
         """A clean stop, and what is in the files then."""
         self.load.close()
         assert self.gateway.stop() == 0, self.gateway.log_end
+        report = AuditFiles(self.gateway).verify()
+        assert report["intact"] and not report["unsealed"], report
         logs = [path.read_text().splitlines() for path in (self.gateway.state / "audit").iterdir()]
-        exported = collections.Counter(json.loads(line)["id"] for log in logs for line in log)
+        rows = [json.loads(line) for log in logs for line in log]
+        exported = collections.Counter(row["id"] for row in rows if "seal" not in row)
         assert set(exported.values()) == {1}, "audit.jsonl has an event more than once"
         assert self.trail.events.keys() <= exported.keys(), "audit.jsonl lacks events"
         copy = pathlib.Path(tempfile.mkdtemp(dir=self.gateway.folder))

@@ -136,9 +136,9 @@ extension GatewayClient {
 
     /// Audit events, newest first; `filter` holds query parameters as the API names them.
     public func auditEvents(
-        _ filter: [(String, String)] = [], after: String? = nil, limit: Int? = nil
+        _ filter: [(String, String)] = [], limit: Int? = nil
     ) async throws(GatewayClientError) -> [AuditEventBody] {
-        try await pages(APIPath.auditEvents, filter, after: after, limit: limit)
+        try await pages(APIPath.auditEvents, filter, limit: limit)
     }
 
     /// Brings over agents of an ssh-tunnel-gateway, all or none.

@@ -6,8 +6,7 @@ public enum TidegateCommands {
     public static let subcommands: [any ParsableCommand.Type] = [
         Setup.self, Login.self, Logout.self, WhoAmI.self, MachineCommand.self, AgentKeyCommand.self, KeyCommand.self,
         UserCommand.self, GrantCommand.self, AccessCommand.self, TokenCommand.self, TenantCommand.self,
-        ConnectionCommand.self, AuditCommand.self, ImportCommand.self, SSHCommand.self,
-        SCPCommand.self,
-        ProxyCommand.self, SSHConfigCommand.self, CompletionCommand.self,
+        ConnectionCommand.self, ImportCommand.self, SSHCommand.self, SCPCommand.self, ProxyCommand.self,
+        SSHConfigCommand.self, CompletionCommand.self,
     ]
 }

@@ -24,6 +24,7 @@ public struct ControlDependencies: Sendable {
     public let hotState: HotState
     public let refusals: RefusalLog
     public let effects: SSHEffects
+    public let auditing: Auditing
     public let logger: Logger
     let outdated = OutdatedAgents()
     let leases = LeaseCache()
@@ -31,7 +32,7 @@ public struct ControlDependencies: Sendable {
     public init(
         database: any Database, identity: GatewayIdentity, now: @escaping @Sendable () -> Timestamp, keys: KeyTable,
         credentials: CredentialCache, ports: PortPool, hotState: HotState, refusals: RefusalLog, effects: SSHEffects,
-        logger: Logger
+        auditing: Auditing = Auditing(), logger: Logger
     ) {
         self.database = database
         self.identity = identity
@@ -42,6 +43,7 @@ public struct ControlDependencies: Sendable {
         self.hotState = hotState
         self.refusals = refusals
         self.effects = effects
+        self.auditing = auditing
         self.logger = logger
     }
 }

@@ -7,7 +7,7 @@ public struct AuditEvent: Sendable, Hashable {
     public var tenant: ID<Tenant>
     public var gateway: ID<Gateway>
     public var at: Timestamp
-    /// Dotted, past tense: `machine.added`, `tunnel-key.revoked`.
+    /// The raw value of an `AuditAction`, or one that another version wrote.
     public var action: String
     public var severity: Severity
     public var outcome: Outcome
@@ -18,11 +18,22 @@ public struct AuditEvent: Sendable, Hashable {
     public var source: String
     /// `machine:ID`, `tunnel-key:ID`, …
     public var subject: String
-    /// A few named facts, in order.
+    /// A few named facts, in order. What looks like a secret is taken out when the event is stored.
     public var details: [(name: String, value: String)]
 
     public init(
-        id: ID<AuditEvent>, tenant: ID<Tenant>, gateway: ID<Gateway>, at: Timestamp, action: String,
+        id: ID<AuditEvent>, tenant: ID<Tenant>, gateway: ID<Gateway>, at: Timestamp, action: AuditAction,
+        severity: Severity = .info, outcome: Outcome = .success, actor: String, credential: String = "",
+        source: String = "", subject: String, details: [(name: String, value: String)] = []
+    ) {
+        self.init(
+            id: id, tenant: tenant, gateway: gateway, at: at, storedAction: action.rawValue, severity: severity,
+            outcome: outcome, actor: actor, credential: credential, source: source, subject: subject, details: details)
+    }
+
+    /// An event as the store or the log has it.
+    public init(
+        id: ID<AuditEvent>, tenant: ID<Tenant>, gateway: ID<Gateway>, at: Timestamp, storedAction action: String,
         severity: Severity = .info, outcome: Outcome = .success, actor: String, credential: String = "",
         source: String = "", subject: String, details: [(name: String, value: String)] = []
     ) {

@@ -15,6 +15,7 @@ extension Migration {
                     number: 3, name: "tunnel-key-owner", embedded: PackageResources._003_tunnel_key_owner_sqlite_sql),
                 Migration(number: 4, name: "access", embedded: PackageResources._004_access_sqlite_sql),
                 Migration(number: 5, name: "ws-ticket", embedded: PackageResources._005_ws_ticket_sqlite_sql),
+                Migration(number: 6, name: "audit-seals", embedded: PackageResources._006_audit_seals_sqlite_sql),
             ]
         case .postgresql:
             throw .engine(code: "there are no migrations for PostgreSQL yet")

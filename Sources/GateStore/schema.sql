@@ -63,12 +63,39 @@ CREATE TABLE audit_event (
     source TEXT NOT NULL,
     subject TEXT NOT NULL,
     details TEXT NOT NULL,
-    exported_at INTEGER
+    sequence INTEGER) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_event_age ON audit_event (tenant_id, at, id, action);
+
+CREATE UNIQUE INDEX audit_event_sequence ON audit_event (gateway_id, sequence) WHERE sequence IS NOT NULL;
+
+CREATE INDEX audit_event_severe ON audit_event (tenant_id, at, id, severity) WHERE severity <> 'info';
+
+CREATE INDEX audit_event_unsealed ON audit_event (gateway_id, at, id) WHERE sequence IS NULL;
+
+CREATE TABLE audit_export (
+    gateway_id TEXT NOT NULL REFERENCES gateway (id),
+    destination TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (gateway_id, destination)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX audit_event_age ON audit_event (tenant_id, at, id);
-
-CREATE INDEX audit_event_pending ON audit_event (gateway_id, at, id) WHERE exported_at IS NULL;
+CREATE TABLE audit_seal (
+    gateway_id TEXT NOT NULL REFERENCES gateway (id),
+    number INTEGER NOT NULL,
+    previous BLOB NOT NULL,
+    first_sequence INTEGER NOT NULL,
+    last_sequence INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    restart TEXT NOT NULL,
+    public_key BLOB NOT NULL,
+    next_key BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (gateway_id, number),
+    CONSTRAINT audit_seal_last UNIQUE (gateway_id, last_sequence)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE enrolment_token (
     id TEXT NOT NULL PRIMARY KEY,

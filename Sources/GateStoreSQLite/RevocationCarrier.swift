@@ -44,10 +44,55 @@ struct RevocationCarrier {
                             """)
                 }
                 let count = connection.totalChangesCount - before
+                try carryTrail(connection)
                 try connection.execute(
                     sql: "DELETE FROM lease WHERE machine_id IN (SELECT id FROM machine WHERE removed_at IS NOT NULL)")
                 return count
             }
+        }
+    }
+
+    /// The audit trail is what happened, whichever store is in use: it goes on where the newer store's ended, so that its
+    /// chain stays whole. Only where the newer trail is this one's continuation.
+    private func carryTrail(_ connection: GRDB.Database) throws {
+        let tables = try Int.fetchOne(
+            connection,
+            sql: """
+                SELECT (SELECT count(*) FROM main.sqlite_schema WHERE name = 'audit_seal')
+                    + (SELECT count(*) FROM newer.sqlite_schema WHERE name = 'audit_seal')
+                """)
+        // One of them is from before there were seals.
+        guard tables == 2 else { return }
+        let differs = try Bool.fetchOne(
+            connection,
+            sql: """
+                SELECT EXISTS (SELECT 1 FROM main.audit_seal m LEFT JOIN newer.audit_seal n
+                    ON n.gateway_id = m.gateway_id AND n.number = m.number
+                    WHERE n.signature IS NOT m.signature)
+                    OR NOT EXISTS (SELECT 1 FROM newer.audit_seal)
+                """)
+        guard differs == false else { return }
+        // A tenant made since the backup is gone, but its events aren't; its name is free again.
+        try connection.execute(
+            sql: """
+                INSERT INTO main.tenant (id, name, created_at)
+                    SELECT id, name || '-' || substr(id, 1, 8), created_at FROM newer.tenant
+                    WHERE id NOT IN (SELECT id FROM main.tenant)
+                """)
+        let columns =
+            "id, tenant_id, gateway_id, at, action, severity, outcome, actor, credential, source, subject, details, sequence"
+        try connection.execute(
+            sql: """
+                INSERT INTO main.audit_event (\(columns))
+                    SELECT \(columns) FROM newer.audit_event WHERE gateway_id IN (SELECT id FROM main.gateway)
+                    ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence WHERE audit_event.sequence IS NULL
+                """)
+        for table in ["audit_seal", "audit_export"] {
+            try connection.execute(
+                sql: """
+                    INSERT OR REPLACE INTO main.\(table) SELECT * FROM newer.\(table)
+                        WHERE gateway_id IN (SELECT id FROM main.gateway)
+                    """)
         }
     }
 }

@@ -81,6 +81,15 @@ public struct SQLiteStoreFile: Sendable {
         }
     }
 
+    /// Runs `body` over one committed state, also beside a running gateway.
+    public func look<Value>(_ body: (any GateStore.Transaction) throws -> Value) throws -> Value {
+        do {
+            return try read { connection in try body(SQLiteTransaction(connection: connection)) }
+        } catch let error as DatabaseError {
+            throw StoreError(mapping: error)
+        }
+    }
+
     /// What is wrong with the write-ahead log, or nil. No gateway may run on the store.
     public func logDamage() throws(StoreError) -> String? { try WriteAheadLog(path: path + "-wal").damage() }
 

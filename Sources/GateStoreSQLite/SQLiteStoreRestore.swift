@@ -93,7 +93,7 @@ public struct SQLiteStoreRestore: Sendable {
             try transaction.appendAudit(
                 AuditEvent(
                     id: .random(), tenant: identity.tenant, gateway: identity.gateway, at: now,
-                    action: "store.restored",
+                    action: .storeRestored,
                     severity: .warning, actor: "operator", subject: "gateway:\(identity.gateway)",
                     details: [("revocations_kept", outcome.revocations.map(String.init) ?? "unknown")]))
         }

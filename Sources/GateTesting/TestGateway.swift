@@ -9,6 +9,7 @@ import Logging
 package struct TestGateway: Sendable {
     package let clock: ManualClock
     package let database: ObservedDatabase
+    private let store: SQLiteDatabase
     package let effects: RecordedEffects
     package let dependencies: ControlDependencies
     /// The operator on the gateway's own host.
@@ -27,13 +28,15 @@ package struct TestGateway: Sendable {
             try tx.insertGateway(identity.gateway, tenant: identity.tenant, at: now)
         }
         return try await TestGateway(
-            folder: folder, clock: clock, database: ObservedDatabase(store), identity: identity, ports: ports)
+            folder: folder, clock: clock, store: store, database: ObservedDatabase(store), identity: identity,
+            ports: ports)
     }
 
     /// The same store and clock after a restart: empty caches, ports read anew, perhaps another range.
     package func restarted(ports: ClosedRange<Int>) async throws -> TestGateway {
         try await TestGateway(
-            folder: folder, clock: clock, database: database, identity: dependencies.identity, ports: ports)
+            folder: folder, clock: clock, store: store, database: database, identity: dependencies.identity,
+            ports: ports)
     }
 
     /// Another process on the same store: it shares the file, the clock and nothing else.
@@ -45,8 +48,8 @@ package struct TestGateway: Sendable {
     }
 
     private init(
-        folder: TemporaryFolder, clock: ManualClock, database: ObservedDatabase, identity: GatewayIdentity,
-        ports: ClosedRange<Int>
+        folder: TemporaryFolder, clock: ManualClock, store: SQLiteDatabase, database: ObservedDatabase,
+        identity: GatewayIdentity, ports: ClosedRange<Int>
     ) async throws {
         let address = "127.0.0.1"
         let (held, rests) = try await database.read { [now = clock.now] tx in
@@ -58,6 +61,7 @@ package struct TestGateway: Sendable {
         let keys = KeyTable()
         self.folder = folder
         self.clock = clock
+        self.store = store
         self.database = database
         effects = RecordedEffects(keys: keys)
         dependencies = ControlDependencies(
@@ -92,7 +96,7 @@ package struct TestGateway: Sendable {
 
     /// The names of the audit events so far, oldest first; those of one moment come in any order.
     package func auditedActions() async throws -> [String] {
-        try await AuditService(dependencies).unexported(limit: 10_000).map(\.event.action)
+        try await auditEvents().map(\.event.action)
     }
 }
 
@@ -123,6 +127,17 @@ extension TestGateway {
             machine: machine, keyID: key.id, key: text.reveal(),
             caller: Caller(
                 principal: .machine(machine.id, tenant: machine.tenant, by: .agentKey(key.id)), source: "198.51.100.7"))
+    }
+
+    /// The audit events that aren't sealed, oldest first: in a test that seals none, all of them.
+    package func auditEvents() async throws -> [StoredAuditEvent] {
+        let gateway = dependencies.identity.gateway
+        return try await database.read { tx in try tx.unsealedAuditEvents(on: gateway, limit: 10_000) }
+    }
+
+    /// Changes the store behind the gateway's back.
+    package func edit(_ script: String) async throws {
+        try await store.migrate { tx in try tx.executeScript(script) }
     }
 
     /// What an agent with this key reports.

@@ -1,3 +1,4 @@
+import GateControl
 import GateHTTP
 import Synchronization
 
@@ -13,6 +14,9 @@ final class GatewayHealth: Sendable {
     }
 
     private let state = Mutex(State())
+    private let auditing: Auditing
+
+    init(auditing: Auditing = Auditing()) { self.auditing = auditing }
 
     func store(isReachable: Bool) { state.withLock { $0.isStoreReachable = isReachable } }
     func started() { state.withLock { $0.isStarting = false } }
@@ -31,7 +35,10 @@ final class GatewayHealth: Sendable {
             if state.isStopping { faults.append("stopping") }
             if !state.isStoreReachable { faults.append("the store can't be asked") }
             if let damage = state.damage { faults.append("the store is damaged: \(damage)") }
-            return Readiness(faults: faults, warnings: state.warnings)
+            let audit = auditing.health.faults
+            return Readiness(
+                faults: faults + (auditing.isRequired ? audit : []),
+                warnings: state.warnings + (auditing.isRequired ? [] : audit))
         }
     }
 }

@@ -28,6 +28,14 @@ struct GatewayMetrics: Sendable {
                 Double(dependencies.refusals.total)
             ),
             ("tidegate_streams", "WebSockets that are open.", Double(dependencies.credentials.streams.count)),
+            (
+                "tidegate_audit_failures_total", "Times that the audit trail could not be written, sealed or sent.",
+                Double(dependencies.auditing.health.failures)
+            ),
+            (
+                "tidegate_audit_unsealed", "Events that wait for their seal for more than a moment.",
+                Double(dependencies.auditing.health.waiting(.seal) ?? 0)
+            ),
         ]
         if let counts = ssh.acceptor?.counts {
             samples += [

@@ -42,7 +42,8 @@ struct GatewayRun {
         let state = try StateDirectory(path: settings.stateDirectory, inherited: inherited?.stateLock)
         let database = try await StoreOpening.open(settings, now: now())
         let identity = try await StoreOpening.identity(database, now: now())
-        let health = GatewayHealth()
+        let auditing = Auditing(isRequired: settings.auditIsRequired)
+        let health = GatewayHealth(auditing: auditing)
         if let warning {
             health.warn(warning)
             logger.warning("\(warning)")
@@ -65,7 +66,7 @@ struct GatewayRun {
         let refusals = RefusalLog()
         let dependencies = ControlDependencies(
             database: database, identity: identity, now: now, keys: keys, credentials: CredentialCache(), ports: ports,
-            hotState: hotState, refusals: refusals, effects: effects.closures, logger: logger)
+            hotState: hotState, refusals: refusals, effects: effects.closures, auditing: auditing, logger: logger)
 
         let ssh = try await SSHSide.prepare(
             settings, dependencies: dependencies, database: database, health: health, effects: effects,
@@ -155,7 +156,7 @@ struct GatewayRun {
         let clockSteps = Mutex(ClockSteps(grace: reportingTime))
         var all: [any Service] = ssh.services
         all += [
-            AuditLogFile(audit: audit, tail: auditTail, folder: "\(state.path)/audit", logger: logger),
+            auditWork(dependencies, stateDirectory: state.path),
             PeriodicWork(name: "refusals", interval: .seconds(60), runsAtEnd: true, logger: logger) {
                 try await refusals.flush(to: database, identity: identity, at: now())
             },
@@ -205,6 +206,15 @@ struct GatewayRun {
         try? await database.checkpoint()
         try? await database.close()
         logger.notice("stopped")
+    }
+
+    private func auditWork(_ dependencies: ControlDependencies, stateDirectory: String) -> AuditWork {
+        let trail = AuditTrail(dependencies)
+        return AuditWork(
+            sealer: AuditSealer(dependencies, keys: AuditKeyFile(path: "\(stateDirectory)/audit.key").store),
+            trail: trail,
+            log: AuditLogFile(trail: trail, folder: "\(stateDirectory)/audit", logger: logger),
+            health: dependencies.auditing.health, logger: logger)
     }
 
     /// In this time every living agent has reported: two of our heartbeats, or of the dialect's, which are an hour apart.

@@ -19,5 +19,6 @@ struct Tidegate: AsyncParsableCommand {
               tidegate key add ~/.ssh/id_ed25519.pub --machine box   reach it with stock ssh alone
             """,
         version: TidegateVersion.text,
-        subcommands: [Serve.self, StoreCommand.self, SSHDLauncherCommand.self] + TidegateCommands.subcommands)
+        subcommands: [Serve.self, StoreCommand.self, AuditCommand.self, SSHDLauncherCommand.self]
+            + TidegateCommands.subcommands)
 }

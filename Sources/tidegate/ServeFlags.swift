@@ -61,6 +61,11 @@ struct ServeFlags: ParsableArguments {
     var heartbeat: String?
     @Option(
         help: ArgumentHelp(
+            "required or best-effort: what happens where the audit trail can't be written (default: best-effort).",
+            valueName: "mode"))
+    var audit: String?
+    @Option(
+        help: ArgumentHelp(
             "Whom root's gateway becomes, or 'root' to stay (default: tidegate-gateway where it can).",
             valueName: "name"))
     var runAs: String?
@@ -76,7 +81,7 @@ struct ServeFlags: ParsableArguments {
             ("bootstrap-token-file", bootstrapTokenFile), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
             ("trusted-proxies", trustedProxies), ("heartbeat", heartbeat), ("sshd", sshd),
             ("api-keys-file", apiKeysFile),
-            ("run-as", runAs), ("outbound-ca-file", outboundCaFile), ("fleet-url", fleetUrl),
+            ("run-as", runAs), ("outbound-ca-file", outboundCaFile), ("fleet-url", fleetUrl), ("audit", audit),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }
@@ -85,7 +90,7 @@ struct ServeFlags: ParsableArguments {
         "state-dir", "listen", "public-url", "store", "ssh", "ssh-listen", "ssh-public", "ssh-user", "lease-ports",
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
         "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file", "outbound-ca-file",
-        "fleet-url",
+        "fleet-url", "audit",
     ]
 }
 

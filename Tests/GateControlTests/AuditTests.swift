@@ -73,7 +73,7 @@ struct AuditedChange: Sendable, CustomStringConvertible {
             enrolmentLifetime: .seconds(60), by: user)
         let event = try #require(
             try await AuditService(gateway.dependencies).events(
-                action: "machine.added", after: nil, limit: 1, by: user
+                AuditFilter(action: "machine.added"), limit: 1, by: user
             ).first?.event)
         #expect(event.actor == "user:\(owner.id)")
         #expect(event.credential == "token:\(token)")
@@ -91,17 +91,27 @@ struct AuditedChange: Sendable, CustomStringConvertible {
         for secret in [token, enrolment, web.key] { #expect(!everything.contains(secret)) }
     }
 
-    @Test func `pages walk the trail newest first, and exported events are told apart`() async throws {
+    private func event(
+        _ gateway: TestGateway, _ subject: String, _ severity: AuditEvent.Severity = .info,
+        _ action: AuditAction = .tokenAdded
+    ) -> AuditEvent {
+        AuditEvent(
+            id: .ordered(at: gateway.clock.now), tenant: gateway.dependencies.identity.tenant,
+            gateway: gateway.dependencies.identity.gateway, at: gateway.clock.now, action: action, severity: severity,
+            actor: "gateway", subject: subject)
+    }
+
+    @Test func `pages walk the trail newest first`() async throws {
         let gateway = try await TestGateway.make()
         let audit = AuditService(gateway.dependencies)
         for number in 0..<25 {
-            try await audit.append("test.event", subject: "n:\(number)", severity: .info, outcome: .success)
+            try await gateway.dependencies.record(event(gateway, "n:\(number)"))
             if number % 3 == 0 { gateway.clock.advance(by: .seconds(1)) }
         }
         var seen: [String] = []
         var after: (at: Timestamp, id: ID<AuditEvent>)?
         while true {
-            let page = try await audit.events(action: nil, after: after, limit: 4, by: gateway.admin).map(\.event)
+            let page = try await audit.events(after: after, limit: 4, by: gateway.admin).map(\.event)
             seen += page.map(\.subject)
             guard page.count == 4, let last = page.last else { break }
             after = (last.at, last.id)
@@ -109,11 +119,107 @@ struct AuditedChange: Sendable, CustomStringConvertible {
         #expect(Set(seen).count == 25)
         #expect(seen.count == 25)
         #expect(seen.last == "n:0")
-        let first = try await audit.unexported(limit: 10).map(\.event.id)
-        try await audit.markExported(first)
-        let rest = try await audit.unexported(limit: 100).map(\.event.id)
-        #expect(first.count == 10)
-        #expect(rest.count == 15)
-        #expect(Set(first).isDisjoint(with: rest))
+    }
+
+    @Test func `events are chosen by severity, time and action`() async throws {
+        let gateway = try await TestGateway.make()
+        let audit = AuditService(gateway.dependencies)
+        let start = gateway.clock.now
+        for (number, severity) in [AuditEvent.Severity.info, .warning, .error, .critical, .info].enumerated() {
+            try await gateway.dependencies.record(
+                event(gateway, "n:\(number)", severity, number == 4 ? .tokenRevoked : .tokenAdded))
+            gateway.clock.advance(by: .seconds(10))
+        }
+        func found(_ filter: AuditFilter) async throws -> String {
+            try await audit.events(filter, limit: 100, by: gateway.admin).map { String($0.event.subject.dropFirst(2)) }
+                .joined()
+        }
+        #expect(try await found(AuditFilter()) == "43210")
+        #expect(try await found(AuditFilter(severity: .info)) == "43210")
+        #expect(try await found(AuditFilter(severity: .warning)) == "321")
+        #expect(try await found(AuditFilter(severity: .error)) == "32")
+        #expect(try await found(AuditFilter(severity: .critical)) == "3")
+        #expect(try await found(AuditFilter(since: start + .seconds(10))) == "4321")
+        #expect(try await found(AuditFilter(until: start + .seconds(10))) == "0")
+        #expect(try await found(AuditFilter(since: start + .seconds(10), until: start + .seconds(30))) == "21")
+        #expect(try await found(AuditFilter(action: "token.revoked", severity: .info)) == "4")
+        #expect(try await found(AuditFilter(action: "token.revoked", severity: .warning)) == "")
+        #expect(try await found(AuditFilter(action: "no.such")) == "")
+    }
+
+    @Test func `a page of anything costs an index, not the trail`() async throws {
+        let gateway = try await TestGateway.make()
+        let plans = try await gateway.database.read { [tenant = gateway.dependencies.identity.tenant] tx in
+            let questions: [SQL] = [
+                "EXPLAIN QUERY PLAN SELECT * FROM audit_event WHERE tenant_id = \(tenant) AND severity <> 'info' AND at >= \(1) AND (at, id) < (\(5), \("x")) ORDER BY at DESC, id DESC LIMIT 5",
+                "EXPLAIN QUERY PLAN SELECT * FROM audit_event WHERE tenant_id = \(tenant) AND action = \("x") AND at < \(5) ORDER BY at DESC, id DESC LIMIT 5",
+                "EXPLAIN QUERY PLAN SELECT * FROM audit_event WHERE gateway_id = \("x") AND sequence IS NOT NULL AND sequence > \(5) AND tenant_id = \(tenant) ORDER BY sequence LIMIT 5",
+                "EXPLAIN QUERY PLAN SELECT * FROM audit_event WHERE gateway_id = \("x") AND sequence IS NULL ORDER BY at, id LIMIT 5",
+            ]
+            return try questions.map { question in
+                try tx.rows(question).map { try $0.text("detail") }.joined(separator: "; ")
+            }
+        }
+        let indices = ["audit_event_severe", "audit_event_age", "audit_event_sequence", "audit_event_unsealed"]
+        for (plan, index) in zip(plans, indices) {
+            #expect(plan.contains("USING INDEX \(index)"), "\(plan)")
+            #expect(!plan.contains("TEMP B-TREE"), "\(plan)")
+        }
+    }
+
+    @Test func `a trail is followed in the order of its chain, by tenant and administrators alone`() async throws {
+        let trail = try await SealedTrail.make(batches: [3, 2])
+        let audit = AuditService(trail.gateway.dependencies)
+        #expect(try await audit.lastSequence() == 5)
+        let first = try await audit.sealed(after: 0, limit: 2, by: trail.gateway.admin)
+        #expect(first.map(\.sequence) == [1, 2])
+        #expect(try await audit.sealed(after: 2, limit: 100, by: trail.gateway.admin).map(\.sequence) == [3, 4, 5])
+        let other = Caller(principal: .localAdministrator(tenant: .random()), source: "")
+        #expect(try await audit.sealed(after: 0, limit: 100, by: other).isEmpty)
+        let web = try await trail.gateway.enrol("web", controlKey: 1)
+        await #expect(throws: ControlError.forbidden) { try await audit.sealed(after: 0, limit: 1, by: web.caller) }
+    }
+
+    @Test func `what stands alone fails nothing, unless the operator asked for that`() async throws {
+        let gateway = try await TestGateway.make()
+        let health = gateway.dependencies.auditing.health
+        gateway.database.failWrites(.full("disk"))
+        try await gateway.dependencies.record(event(gateway, "n"))
+        #expect(health.faults.count == 1)
+        #expect(health.failures == 1)
+        let strict = gateway.dependencies.requiringAudit()
+        await #expect(throws: StoreError.full("disk")) { try await strict.record(event(gateway, "n")) }
+        gateway.database.failWrites(nil)
+        try await strict.record(event(gateway, "n"))
+        #expect(strict.auditing.health.faults.isEmpty)
+        #expect(health.faults.count == 1)
+    }
+
+    @Test func `no credential that a caller put into an event reaches the store`() async throws {
+        let gateway = try await TestGateway.make()
+        let token = MintedCredential(.personalToken).text.reveal()
+        var event = event(gateway, "token \(token)")
+        event.source = "\(token)"
+        event.details = [
+            ("access_token", "abc123"), ("note", "got \(token)"), ("code", "999"), ("state", "xyz"), ("n", "1"),
+        ]
+        try await gateway.dependencies.record(event)
+        let stored = try #require(try await gateway.auditEvents().last)
+        #expect(stored.event.subject == "token [redacted]")
+        #expect(
+            stored.detailsJSON
+                == #"{"access_token":"[redacted]","note":"got [redacted]","code":"[redacted]","state":"[redacted]","n":"1"}"#
+        )
+        #expect(!(try await gateway.storeContents()).contains(token))
+    }
+}
+
+extension ControlDependencies {
+    /// The same with `--audit required`.
+    func requiringAudit() -> ControlDependencies {
+        ControlDependencies(
+            database: database, identity: identity, now: now, keys: keys, credentials: credentials, ports: ports,
+            hotState: hotState, refusals: refusals, effects: effects, auditing: Auditing(isRequired: true),
+            logger: logger)
     }
 }

@@ -69,7 +69,7 @@ import Testing
         try await gateway.dependencies.refusals.flush(
             to: gateway.database, identity: gateway.dependencies.identity, at: gateway.clock.now)
         let events = try await AuditService(gateway.dependencies).events(
-            action: "access.refused", after: nil, limit: 10, by: gateway.admin)
+            AuditFilter(action: "access.refused"), limit: 10, by: gateway.admin)
         #expect(events.map(\.event.credential) == ["token:\(id)"])
         #expect(events.map(\.event.source) == ["192.0.2.4"])
     }

@@ -85,7 +85,7 @@ import Testing
         #expect(patched.machine == (try await gateway.machines.show("web", by: gateway.admin).machine))
         let event = try #require(
             try await AuditService(gateway.dependencies).events(
-                action: "machine.changed", after: nil, limit: 10, by: gateway.admin
+                AuditFilter(action: "machine.changed"), limit: 10, by: gateway.admin
             ).first)
         #expect(event.detailsJSON == #"{"name":"www","tags":"new"}"#)
         #expect(event.event.actor == "local-administrator")

@@ -11,7 +11,7 @@ import Testing
 
     private func events(_ gateway: TestGateway, _ action: String) async throws -> [StoredAuditEvent] {
         try await AuditService(gateway.dependencies).events(
-            action: action, after: nil, limit: 1_000, by: gateway.admin)
+            AuditFilter(action: action), limit: 1_000, by: gateway.admin)
     }
 
     @Test func `refusals are counted by source, and past the limit only their number is kept`() async throws {

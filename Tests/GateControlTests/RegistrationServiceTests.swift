@@ -86,7 +86,7 @@ import Testing
         let web = try await gateway.enrol("web", controlKey: 1)
         await #expect(throws: ControlError.leaseRangeFull) { try await gateway.register(web, key: 2) }
         let events = try await AuditService(gateway.dependencies).events(
-            action: "lease.port-held", after: nil, limit: 10, by: gateway.admin)
+            AuditFilter(action: "lease.port-held"), limit: 10, by: gateway.admin)
         #expect(Set(events.map(\.event.subject)) == ["port:20000", "port:20001"])
         #expect(events.count == 2)
         #expect(events.allSatisfy { $0.detailsJSON.contains("1234") && $0.event.severity == .warning })

@@ -65,7 +65,7 @@ public struct GrantService: Sendable {
             try tx.insertGrant(grant)
             try tx.appendAudit(
                 dependencies.event(
-                    "grant.added", by: caller, subject: "grant:\(grant.id)", at: now, details: grant.facts))
+                    .grantAdded, by: caller, subject: "grant:\(grant.id)", at: now, details: grant.facts))
             return Described(grant: grant, userName: userName, machine: machine)
         }
         // Lines that lacked a port are written anew at their next login.
@@ -101,7 +101,7 @@ public struct GrantService: Sendable {
                 if try tx.endGrant(id, at: now) {
                     try tx.appendAudit(
                         dependencies.event(
-                            "grant.withdrawn", by: caller, subject: "grant:\(id)", at: now, details: grant.facts))
+                            .grantWithdrawn, by: caller, subject: "grant:\(id)", at: now, details: grant.facts))
                 }
                 return grant
             }

@@ -26,7 +26,7 @@ public struct SetupService: Sendable {
                 let user = User(
                     id: .random(), tenant: tenant, name: Self.administratorName, role: .admin, createdAt: now)
                 try tx.insertUser(user)
-                try tx.appendAudit(dependencies.ownEvent("user.added", subject: "user:\(user.id)", at: now))
+                try tx.appendAudit(dependencies.ownEvent(.userAdded, subject: "user:\(user.id)", at: now))
             }
             return try !tx.hasUsableAdministrator(at: now)
         }
@@ -39,7 +39,7 @@ public struct SetupService: Sendable {
         try await dependencies.database.write { [dependencies] tx in
             try tx.insertSetupSecret(digest: minted.digest, tenant: tenant, at: now, expires: now + Self.secretLifetime)
             try tx.appendAudit(
-                dependencies.ownEvent("setup.offered", subject: "gateway:\(dependencies.identity.gateway)", at: now))
+                dependencies.ownEvent(.setupOffered, subject: "gateway:\(dependencies.identity.gateway)", at: now))
         }
         return minted.text
     }
@@ -66,7 +66,7 @@ public struct SetupService: Sendable {
         let minted = try await mint(label: Self.bootstrapLabel, source: "", lifetime: Self.bootstrapLifetime) {
             [dependencies] tx in
             for token in try tx.revokeUnusedTokens(label: Self.bootstrapLabel, at: now) {
-                try tx.appendAudit(dependencies.ownEvent("token.revoked", subject: "token:\(token)", at: now))
+                try tx.appendAudit(dependencies.ownEvent(.tokenRevoked, subject: "token:\(token)", at: now))
             }
         }
         dependencies.credentials.dropAll()
@@ -105,7 +105,7 @@ public struct SetupService: Sendable {
             try tx.insertToken(token, digest: minted.digest)
             try tx.appendAudit(
                 dependencies.ownEvent(
-                    "token.added", subject: "token:\(token.id)", source: source, at: now, details: [("label", label)]))
+                    .tokenAdded, subject: "token:\(token.id)", source: source, at: now, details: [("label", label)]))
             return token
         }
         return (token, minted.text)

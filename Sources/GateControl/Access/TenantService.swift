@@ -33,11 +33,11 @@ public struct TenantService: Sendable {
             try tx.insertToken(token, digest: minted.digest)
             try tx.appendAudit(
                 dependencies.event(
-                    "tenant.added", by: caller, subject: "tenant:\(tenant.id)", at: now,
+                    .tenantAdded, by: caller, subject: "tenant:\(tenant.id)", at: now,
                     details: [("name", tenant.name), ("administrator", user.name)]))
             try tx.appendAudit(
                 dependencies.ownEvent(
-                    "user.added", tenant: tenant.id, subject: "user:\(user.id)", at: now,
+                    .userAdded, tenant: tenant.id, subject: "user:\(user.id)", at: now,
                     details: [("name", user.name), ("kind", "person"), ("role", "admin")]))
         }
         return (tenant, user, token, minted.text)

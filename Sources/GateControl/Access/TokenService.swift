@@ -72,7 +72,7 @@ public struct TokenService: Sendable {
             try tx.insertToken(token, digest: minted.digest)
             try tx.appendAudit(
                 dependencies.event(
-                    "token.added", by: caller, subject: "token:\(token.id)", at: now,
+                    .tokenAdded, by: caller, subject: "token:\(token.id)", at: now,
                     details: [
                         ("label", token.label), ("user", owner.name), ("expires_at", (now + wish.lifetime).rfc3339),
                         ("scopes", token.scopes?.text ?? "role"),
@@ -101,7 +101,7 @@ public struct TokenService: Sendable {
                 guard try tx.token(id, of: owner.id) != nil else { throw ControlError.tokenNotFound }
                 return
             }
-            try tx.appendAudit(dependencies.event("token.revoked", by: caller, subject: "token:\(id)", at: now))
+            try tx.appendAudit(dependencies.event(.tokenRevoked, by: caller, subject: "token:\(id)", at: now))
         }
     }
 
@@ -124,7 +124,7 @@ public struct TokenService: Sendable {
             }
             try tx.appendAudit(
                 dependencies.event(
-                    "token.renewed", by: caller, subject: "token:\(id)", at: now,
+                    .tokenRenewed, by: caller, subject: "token:\(id)", at: now,
                     details: [("expires_at", until.rfc3339)]))
             return Renewal(expiresAt: until, isRenewed: true)
         }

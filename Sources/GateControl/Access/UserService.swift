@@ -41,7 +41,7 @@ public struct UserService: Sendable {
             try tx.insertUser(user)
             try tx.appendAudit(
                 dependencies.event(
-                    "user.added", by: caller, subject: "user:\(user.id)", at: now,
+                    .userAdded, by: caller, subject: "user:\(user.id)", at: now,
                     details: [("name", user.name), ("kind", kind.rawValue), ("role", role.rawValue)]))
         }
         return user
@@ -85,7 +85,7 @@ public struct UserService: Sendable {
                 }
                 try tx.appendAudit(
                     dependencies.event(
-                        "user.changed", by: caller, subject: "user:\(user.id)", at: now, details: changes))
+                        .userChanged, by: caller, subject: "user:\(user.id)", at: now, details: changes))
                 // Their nodes' tunnels: what no node of theirs could open any more doesn't stay open either.
                 guard user.disabledAt != nil || !user.role.scopes.contains(.machinesWrite) else {
                     return (user, true, [])

@@ -9,33 +9,36 @@ public struct AuditService: Sendable {
 
     /// Newest first, at most `limit` of the caller's tenant.
     public func events(
-        action: String?, after: (at: Timestamp, id: ID<AuditEvent>)?, limit: Int, by caller: Caller
+        _ filter: AuditFilter = AuditFilter(), after: (at: Timestamp, id: ID<AuditEvent>)? = nil, limit: Int,
+        by caller: Caller
     ) async throws -> [StoredAuditEvent] {
         try caller.require(.auditRead)
         return try await dependencies.database.read { tx in
-            try tx.auditEvents(in: caller.tenant, action: action, after: after, limit: limit)
+            try tx.auditEvents(in: caller.tenant, filter, after: after, limit: limit)
         }
     }
 
-    /// Committed events that aren't in this gateway's log file yet, oldest first.
-    public func unexported(limit: Int) async throws -> [StoredAuditEvent] {
+    /// Sealed events of the caller's tenant behind `sequence`, in the order of the chain: for following the trail. An event
+    /// is there about a second after its commit, and none ever comes in before one that was seen (ids are made before the
+    /// commit, so their order isn't that of the commits). Begin with `lastSequence`.
+    public func sealed(after sequence: Int64, limit: Int, by caller: Caller) async throws -> [StoredAuditEvent] {
+        try caller.require(.auditRead)
         let gateway = dependencies.identity.gateway
-        return try await dependencies.database.read { tx in try tx.unexportedAuditEvents(on: gateway, limit: limit) }
+        return try await dependencies.database.read { tx in
+            try tx.sealedAuditEvents(on: gateway, in: caller.tenant, after: sequence, limit: limit)
+        }
     }
 
-    public func markExported(_ events: [ID<AuditEvent>]) async throws {
-        let now = dependencies.now()
-        try await dependencies.database.write { tx in try tx.markExported(events, at: now) }
+    /// The place of the newest sealed event; 0 for an empty chain.
+    public func lastSequence() async throws -> Int64 {
+        let gateway = dependencies.identity.gateway
+        return try await dependencies.database.read { tx in try tx.auditHead(of: gateway)?.last ?? 0 }
     }
 
-    /// Writes one event that has no other fact beside it.
-    public func append(
-        _ action: String, subject: String, severity: AuditEvent.Severity, outcome: AuditEvent.Outcome,
-        source: String = "", details: [(name: String, value: String)] = []
-    ) async throws {
-        let event = dependencies.ownEvent(
-            action, subject: subject, severity: severity, outcome: outcome, source: source, at: dependencies.now(),
-            details: details)
-        try await dependencies.database.write { tx in try tx.appendAudit(event) }
+    /// The newest seal, to be kept elsewhere as an anchor.
+    public func head(by caller: Caller) async throws -> AuditSeal? {
+        try caller.require(.auditRead)
+        let gateway = dependencies.identity.gateway
+        return try await dependencies.database.read { tx in try tx.auditHead(of: gateway) }
     }
 }

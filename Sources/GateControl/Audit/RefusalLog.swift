@@ -60,7 +60,7 @@ public final class RefusalLog: Sendable {
                     try tx.appendAudit(
                         AuditEvent(
                             id: .ordered(at: now), tenant: identity.tenant, gateway: identity.gateway, at: now,
-                            action: "access.refused", severity: .warning, outcome: .refused, actor: "stranger",
+                            action: .accessRefused, severity: .warning, outcome: .refused, actor: "stranger",
                             credential: subject.credential, source: subject.source, subject: subject.kind,
                             details: [("reason", subject.reason), ("count", String(count))]))
                 }
@@ -68,7 +68,7 @@ public final class RefusalLog: Sendable {
                     try tx.appendAudit(
                         AuditEvent(
                             id: .ordered(at: now), tenant: identity.tenant, gateway: identity.gateway, at: now,
-                            action: "access.refusals-dropped", severity: .warning, outcome: .refused,
+                            action: .accessRefusalsDropped, severity: .warning, outcome: .refused,
                             actor: "stranger", subject: "many", details: [("count", String(dropped))]))
                 }
             }

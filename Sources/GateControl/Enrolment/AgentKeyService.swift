@@ -28,7 +28,7 @@ public struct AgentKeyService: Sendable {
             try tx.insertAgentKey(key, digest: minted.digest)
             try tx.appendAudit(
                 dependencies.event(
-                    "agent-key.added", by: caller, subject: "agent-key:\(key.id)", at: now,
+                    .agentKeyAdded, by: caller, subject: "agent-key:\(key.id)", at: now,
                     details: [("machine", machine.id.text)]))
             return key
         }
@@ -55,7 +55,7 @@ public struct AgentKeyService: Sendable {
                 guard try tx.revokeAgentKey(id, of: machine.id, at: now) else { return [] }
                 try tx.appendAudit(
                     dependencies.event(
-                        "agent-key.revoked", by: caller, subject: "agent-key:\(id)", at: now,
+                        .agentKeyRevoked, by: caller, subject: "agent-key:\(id)", at: now,
                         details: [("machine", machine.id.text)]))
                 return try tx.revokeTunnelKeys(broughtBy: id, at: now).map(\.fingerprint)
             }

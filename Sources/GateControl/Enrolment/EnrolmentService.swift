@@ -47,7 +47,7 @@ public struct EnrolmentService: Sendable {
         try tx.insertEnrolment(token, digest: minted.digest)
         try tx.appendAudit(
             dependencies.event(
-                "enrolment.added", by: caller, subject: "enrolment:\(token.id)", at: now,
+                .enrolmentAdded, by: caller, subject: "enrolment:\(token.id)", at: now,
                 details: [("machine", machine.id.text), ("expires_at", token.expiresAt.rfc3339)]))
         return token
     }
@@ -75,7 +75,7 @@ public struct EnrolmentService: Sendable {
                     fingerprints = try tx.revokeTunnelKeys(broughtBy: key, at: now).map(\.fingerprint)
                 }
                 try tx.appendAudit(
-                    dependencies.event("enrolment.revoked", by: caller, subject: "enrolment:\(id)", at: now))
+                    dependencies.event(.enrolmentRevoked, by: caller, subject: "enrolment:\(id)", at: now))
                 return (key, fingerprints)
             }
         } catch let error as StoreError {
@@ -139,7 +139,7 @@ public struct EnrolmentService: Sendable {
                     reach: [])
                 try tx.appendAudit(
                     dependencies.ownEvent(
-                        "machine.enrolled", tenant: machine.tenant, subject: "machine:\(machine.id)", source: source,
+                        .machineEnrolled, tenant: machine.tenant, subject: "machine:\(machine.id)", source: source,
                         at: now,
                         details: [("enrolment", token.id.text), ("agent_key", key.id.text)]))
                 return (machine, key, replaced, revoked)

@@ -36,7 +36,7 @@ public struct LeaseSweep: Sendable {
                     let keys = try tx.revokeOwnTunnelKeys(of: lease.machine, at: now).map(\.fingerprint)
                     try tx.appendAudit(
                         dependencies.ownEvent(
-                            "lease.expired", tenant: lease.tenant, subject: "machine:\(lease.machine)", at: now,
+                            .leaseExpired, tenant: lease.tenant, subject: "machine:\(lease.machine)", at: now,
                             details: [("port", String(lease.port))]))
                     ended.append((lease, keys))
                 }
@@ -55,7 +55,7 @@ public struct LeaseSweep: Sendable {
                 let keys = try tx.expiredTunnelKeys(at: now, limit: Self.batch)
                 for key in keys where try tx.revokeTunnelKey(key.id, at: now) != nil {
                     try tx.appendAudit(
-                        dependencies.ownEvent("tunnel-key.expired", subject: "tunnel-key:\(key.id)", at: now))
+                        dependencies.ownEvent(.tunnelKeyExpired, subject: "tunnel-key:\(key.id)", at: now))
                 }
                 return keys.map(\.fingerprint)
             }
@@ -69,7 +69,7 @@ public struct LeaseSweep: Sendable {
                 for grant in grants where try tx.endGrant(grant.id, at: now) {
                     try tx.appendAudit(
                         dependencies.ownEvent(
-                            "grant.expired", tenant: grant.tenant, subject: "grant:\(grant.id)", at: now))
+                            .grantExpired, tenant: grant.tenant, subject: "grant:\(grant.id)", at: now))
                 }
                 return grants
             }

@@ -147,9 +147,9 @@ public struct RegistrationService: Sendable {
 
     private func noteHeld(_ port: Int, by holder: PortHolder, at now: Timestamp) async throws {
         let event = dependencies.ownEvent(
-            "lease.port-held", subject: "port:\(port)", severity: .warning, outcome: .failed, at: now,
+            .leasePortHeld, subject: "port:\(port)", severity: .warning, outcome: .failed, at: now,
             details: [("holder", String(describing: holder))])
-        try await dependencies.database.write { tx in try tx.appendAudit(event) }
+        try await dependencies.record(event)
     }
 
     /// One transaction; throws `PortTaken` when somebody else took the candidate port first.
@@ -200,7 +200,7 @@ public struct RegistrationService: Sendable {
         if let key = credential.agentKey { try tx.touchAgentKey(key, at: now) }
         try tx.appendAudit(
             dependencies.event(
-                "machine.registered", by: caller, subject: "machine:\(id)", at: now,
+                .machineRegistered, by: caller, subject: "machine:\(id)", at: now,
                 details: [
                     ("port", String(lease.port)), ("generation", String(generation)),
                     ("fingerprint", report.publicKey.fingerprint),

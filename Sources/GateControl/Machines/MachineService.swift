@@ -53,7 +53,7 @@ public struct MachineService: Sendable {
             try tx.insertMachine(machine)
             try tx.appendAudit(
                 dependencies.event(
-                    "machine.added", by: caller, subject: "machine:\(machine.id)", at: now,
+                    .machineAdded, by: caller, subject: "machine:\(machine.id)", at: now,
                     details: [("agent_id", agentID.rawValue), ("name", name.rawValue)]))
             return try enrolment.insert(
                 for: machine, minted: minted, lifetime: enrolmentLifetime, at: now, by: caller, in: tx)
@@ -119,7 +119,7 @@ public struct MachineService: Sendable {
                 guard try tx.updateMachine(machine) else { throw ControlError.machineNotFound }
                 try tx.appendAudit(
                     dependencies.event(
-                        "machine.changed", by: caller, subject: "machine:\(machine.id)", at: now, details: changes))
+                        .machineChanged, by: caller, subject: "machine:\(machine.id)", at: now, details: changes))
             }
             guard let stored = try tx.machine(machine.id, in: caller.tenant) else { throw ControlError.machineNotFound }
             let movesGrants = changes.contains { ["organization", "site", "tags"].contains($0.name) }
@@ -155,7 +155,7 @@ public struct MachineService: Sendable {
                     foreignUntil: now + PortPool.foreignRest)
                 try tx.appendAudit(
                     dependencies.event(
-                        "machine.removed", by: caller, subject: "machine:\(machine.id)", at: now,
+                        .machineRemoved, by: caller, subject: "machine:\(machine.id)", at: now,
                         details: [("agent_id", machine.agentID.rawValue), ("name", machine.name.rawValue)]))
                 return (machine.id, keys, lease)
             }

@@ -39,7 +39,7 @@ extension KeyLookup {
                 if !revoked.isEmpty {
                     try tx.appendAudit(
                         dependencies.ownEvent(
-                            "tunnel-key.superseded", tenant: grant.tenant, subject: "machine:\(machine)", at: now,
+                            .tunnelKeySuperseded, tenant: grant.tenant, subject: "machine:\(machine)", at: now,
                             details: [
                                 ("fingerprint", grant.fingerprint), ("revoked", String(revoked.count)),
                                 ("ended_from", sources.joined(separator: " ")),

@@ -28,7 +28,7 @@ public struct SharedKeyHolder: Sendable, Hashable {
 extension ControlDependencies {
     /// An event of an agent that is known by its shared key alone.
     func event(
-        _ action: String, by holder: SharedKeyHolder, source: String, machine: ID<Machine>,
+        _ action: AuditAction, by holder: SharedKeyHolder, source: String, machine: ID<Machine>,
         severity: AuditEvent.Severity = .info, at now: Timestamp, details: [(name: String, value: String)] = []
     ) -> AuditEvent {
         AuditEvent(

@@ -142,7 +142,7 @@ public struct SharedKeyImport: Sendable {
         guard faults.isEmpty else { throw ControlError.importRefused(Array(faults.prefix(Self.shownFaults))) }
         try tx.appendAudit(
             dependencies.event(
-                "agents.imported", by: caller, subject: "gateway:\(gateway)", at: now,
+                .agentsImported, by: caller, subject: "gateway:\(gateway)", at: now,
                 details: [
                     ("imported", String(report.imported)), ("unchanged", String(report.unchanged)),
                     ("expired", String(report.expired)),

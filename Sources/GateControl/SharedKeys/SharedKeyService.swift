@@ -121,9 +121,9 @@ public struct SharedKeyService: Sendable {
 
     private func noteHeld(_ port: Int, by holder: PortHolder, at now: Timestamp) async throws {
         let event = dependencies.ownEvent(
-            "lease.port-held", subject: "port:\(port)", severity: .warning, outcome: .failed, at: now,
+            .leasePortHeld, subject: "port:\(port)", severity: .warning, outcome: .failed, at: now,
             details: [("holder", String(describing: holder))])
-        try await dependencies.database.write { tx in try tx.appendAudit(event) }
+        try await dependencies.record(event)
     }
 
     /// One transaction. A candidate is left untaken when another registration gave the machine a port meanwhile.
@@ -169,7 +169,7 @@ public struct SharedKeyService: Sendable {
                 loginUntil: now + Self.keyLifetime, connectionUntil: now + Self.keyLifetime), reach: [])
         try tx.appendAudit(
             dependencies.event(
-                "machine.registered", by: holder, source: source, machine: machine, at: now,
+                .machineRegistered, by: holder, source: source, machine: machine, at: now,
                 details: [
                     ("agent_id", agentID.rawValue), ("port", String(outcome.lease.port)),
                     ("generation", String(generation)), ("fingerprint", publicKey.fingerprint),
@@ -192,7 +192,7 @@ public struct SharedKeyService: Sendable {
             try tx.insertSharedKeyAgent(id, tenant: tenant, owner: holder.owner, at: now)
             try tx.appendAudit(
                 dependencies.event(
-                    "machine.added", by: holder, source: source, machine: id, at: now,
+                    .machineAdded, by: holder, source: source, machine: id, at: now,
                     details: [("agent_id", agentID.rawValue), ("name", name.rawValue)]))
             return id
         }
@@ -202,7 +202,7 @@ public struct SharedKeyService: Sendable {
         } else if !agent.source.isEmpty, agent.source != source {
             try tx.appendAudit(
                 dependencies.event(
-                    "machine.taken-over", by: holder, source: source, machine: agent.machine, severity: .warning,
+                    .machineTakenOver, by: holder, source: source, machine: agent.machine, severity: .warning,
                     at: now, details: [("agent_id", agentID.rawValue), ("previous_source", agent.source)]))
         }
         return agent.machine
@@ -214,7 +214,7 @@ public struct SharedKeyService: Sendable {
         try tx.setSharedKeyOwner(holder.owner, of: agent.machine)
         try tx.appendAudit(
             dependencies.event(
-                "machine.shared-key-changed", by: holder, source: source, machine: agent.machine,
+                .machineSharedKeyChanged, by: holder, source: source, machine: agent.machine,
                 severity: agent.owner == nil ? .info : .warning, at: now))
     }
 

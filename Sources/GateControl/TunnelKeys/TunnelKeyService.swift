@@ -40,7 +40,7 @@ public struct TunnelKeyService: Sendable {
                     try tx.renewTunnelKey(existing.id, loginUntil: now + login, connectionUntil: now + connection)
                     try tx.appendAudit(
                         dependencies.event(
-                            "tunnel-key.renewed", by: caller, subject: "tunnel-key:\(existing.id)", at: now,
+                            .tunnelKeyRenewed, by: caller, subject: "tunnel-key:\(existing.id)", at: now,
                             details: [("login_until", (now + login).rfc3339)]))
                     guard let renewed = try tx.tunnelKey(existing.id) else { throw ControlError.tunnelKeyNotFound }
                     return (try tx.describe([renewed], on: gateway)[0], false)
@@ -57,7 +57,7 @@ public struct TunnelKeyService: Sendable {
             try tx.insertTunnelKey(key, reach: machines.map(\.id))
             try tx.appendAudit(
                 dependencies.event(
-                    "tunnel-key.added", by: caller, subject: "tunnel-key:\(key.id)", at: now,
+                    .tunnelKeyAdded, by: caller, subject: "tunnel-key:\(key.id)", at: now,
                     details: [
                         ("purpose", "jump"), ("fingerprint", key.fingerprint),
                         ("machines", machines.map(\.agentID.rawValue).joined(separator: " ")),
@@ -113,7 +113,7 @@ public struct TunnelKeyService: Sendable {
                 if try tx.revokeTunnelKey(id, at: now) != nil {
                     try tx.appendAudit(
                         dependencies.event(
-                            "tunnel-key.revoked", by: caller, subject: "tunnel-key:\(id)", at: now,
+                            .tunnelKeyRevoked, by: caller, subject: "tunnel-key:\(id)", at: now,
                             details: [("fingerprint", key.fingerprint)]))
                 }
                 return key

@@ -14,15 +14,36 @@ struct AuditRoutes {
     func add(to book: RouteBook) {
         let services = services
         book.scoped(.auditRead, .get, "\(root)/audit/events") { request, context in
-            try request.requireKnownQuery(["action", "after", "limit"])
+            try request.requireKnownQuery(["action", "severity", "since", "until", "after", "limit"])
             let page = try Page<AuditEvent>(request)
             let events = try await services.audit.events(
-                action: request.uri.queryParameters["action"].map(String.init), after: page.after, limit: page.limit,
-                by: context.caller)
+                AuditFilter(request), after: page.after, limit: page.limit, by: context.caller)
             return JSONAnswer(
                 .ok, events.map { AuditEventBody($0) },
                 link: page.link(request, count: events.count, last: events.last.map { ($0.event.at, $0.event.id) }))
         }
+    }
+}
+
+extension AuditFilter {
+    init(_ request: Request) throws {
+        let query = request.uri.queryParameters
+        self.init()
+        action = query["action"].map(String.init)
+        if let text = query["severity"] {
+            guard let severity = AuditEvent.Severity(rawValue: String(text)) else {
+                throw Field.invalid("severity", "info, warning, error or critical")
+            }
+            self.severity = severity
+        }
+        since = try Self.moment(query["since"], "since")
+        until = try Self.moment(query["until"], "until")
+    }
+
+    private static func moment(_ text: Substring?, _ field: String) throws -> Timestamp? {
+        guard let text else { return nil }
+        guard let moment = Timestamp(moment: text) else { throw Field.invalid(field, Timestamp.momentRule) }
+        return moment
     }
 }
 
@@ -32,7 +53,8 @@ extension AuditEventBody {
         let event = stored.event
         let details = try? JSONDecoder().decode([String: String].self, from: Data(stored.detailsJSON.utf8))
         self.init(
-            id: event.id.text, at: event.at, action: event.action, severity: event.severity.rawValue,
+            id: event.id.text, sequence: stored.sequence, at: event.at, action: event.action,
+            severity: event.severity.rawValue,
             outcome: event.outcome.rawValue, actor: event.actor, credential: event.credential, source: event.source,
             subject: event.subject, details: details ?? [:])
     }

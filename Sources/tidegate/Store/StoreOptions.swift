@@ -31,6 +31,9 @@ struct StoreOptions: ParsableArguments {
 
     static func migrations() throws -> Migrator { try Migrator(Migration.all(for: .sqlite)) }
 
+    /// The schema that this program makes.
+    static var newestSchema: Int { get throws { try Migration.all(for: .sqlite).count } }
+
     /// Shows how far a copy is, on a terminal only.
     var progress: SQLiteStoreFile.Progress? {
         guard isatty(STDERR_FILENO) == 1, !json else { return nil }
