@@ -27,9 +27,8 @@ class Site:
             for _ in range(3):
                 add(gateway)
             self.files.settled()
-        self.early = self.files.head()
         gateway.stop()
-        self.early_key = self.files.key.read_bytes()
+        self.early, self.early_key = self.files.head(), self.files.key.read_bytes()
         gateway.start()
         for _ in range(4):
             for _ in range(3):

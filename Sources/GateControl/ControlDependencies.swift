@@ -25,6 +25,7 @@ public struct ControlDependencies: Sendable {
     public let refusals: RefusalLog
     public let effects: SSHEffects
     public let auditing: Auditing
+    public let uses: UseLog
     public let logger: Logger
     let outdated = OutdatedAgents()
     let leases = LeaseCache()
@@ -32,7 +33,7 @@ public struct ControlDependencies: Sendable {
     public init(
         database: any Database, identity: GatewayIdentity, now: @escaping @Sendable () -> Timestamp, keys: KeyTable,
         credentials: CredentialCache, ports: PortPool, hotState: HotState, refusals: RefusalLog, effects: SSHEffects,
-        auditing: Auditing = Auditing(), logger: Logger
+        auditing: Auditing = Auditing(), uses: UseLog = UseLog(), logger: Logger
     ) {
         self.database = database
         self.identity = identity
@@ -44,6 +45,7 @@ public struct ControlDependencies: Sendable {
         self.refusals = refusals
         self.effects = effects
         self.auditing = auditing
+        self.uses = uses
         self.logger = logger
     }
 }

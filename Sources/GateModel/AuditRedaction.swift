@@ -78,6 +78,9 @@ public enum AuditRedaction {
 }
 
 extension AuditEvent {
+    /// Bytes of all values of one event's details together.
+    private static let detailsLimit = 8_192
+
     /// As it may be stored: without secrets, every text bounded, no control characters, 32 details at most and each name
     /// once.
     public var redacted: AuditEvent {
@@ -88,10 +91,13 @@ extension AuditEvent {
         event.source = Self.clean(source, 256)
         event.subject = Self.clean(subject, 256)
         var names: Set<String> = []
+        var room = Self.detailsLimit
         event.details = details.prefix(32).compactMap { name, value in
             let name = Self.clean(name, 64)
             guard names.insert(name).inserted else { return nil }
-            return (name, AuditRedaction.value(value, named: name))
+            let value = AuditRedaction.cut(AuditRedaction.value(value, named: name), to: max(room, 16))
+            room -= value.utf8.count
+            return (name, value)
         }
         return event
     }

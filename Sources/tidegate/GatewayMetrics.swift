@@ -37,6 +37,11 @@ struct GatewayMetrics: Sendable {
                 Double(dependencies.auditing.health.waiting(.seal) ?? 0)
             ),
         ]
+        for part in [AuditHealth.Part.syslog, .webhook] {
+            guard let waiting = dependencies.auditing.health.waiting(part) else { continue }
+            samples.append(
+                ("tidegate_audit_\(part.rawValue)_waiting", "Sealed events that are still to be sent.", Double(waiting)))
+        }
         if let counts = ssh.acceptor?.counts {
             samples += [
                 (

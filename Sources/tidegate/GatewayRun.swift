@@ -42,7 +42,7 @@ struct GatewayRun {
         let state = try StateDirectory(path: settings.stateDirectory, inherited: inherited?.stateLock)
         let database = try await StoreOpening.open(settings, now: now())
         let identity = try await StoreOpening.identity(database, now: now())
-        let auditing = Auditing(isRequired: settings.auditIsRequired)
+        let auditing = Auditing(isRequired: settings.audit.isRequired)
         let health = GatewayHealth(auditing: auditing)
         if let warning {
             health.warn(warning)
@@ -155,10 +155,13 @@ struct GatewayRun {
         let started = ContinuousClock.now
         let clockSteps = Mutex(ClockSteps(grace: reportingTime))
         var all: [any Service] = ssh.services
+        all += try AuditServices(settings: settings, dependencies: dependencies, logger: logger).all()
         all += [
-            auditWork(dependencies, stateDirectory: state.path),
             PeriodicWork(name: "refusals", interval: .seconds(60), runsAtEnd: true, logger: logger) {
                 try await refusals.flush(to: database, identity: identity, at: now())
+            },
+            PeriodicWork(name: "uses", interval: .seconds(60), runsAtEnd: true, logger: logger) {
+                try await dependencies.uses.flush(to: database, identity: identity, at: now())
             },
             PeriodicWork(name: "hot state", interval: .seconds(2), runsAtEnd: true, logger: logger) {
                 try await hotState.flush(to: database, gateway: identity.gateway)
@@ -206,15 +209,6 @@ struct GatewayRun {
         try? await database.checkpoint()
         try? await database.close()
         logger.notice("stopped")
-    }
-
-    private func auditWork(_ dependencies: ControlDependencies, stateDirectory: String) -> AuditWork {
-        let trail = AuditTrail(dependencies)
-        return AuditWork(
-            sealer: AuditSealer(dependencies, keys: AuditKeyFile(path: "\(stateDirectory)/audit.key").store),
-            trail: trail,
-            log: AuditLogFile(trail: trail, folder: "\(stateDirectory)/audit", logger: logger),
-            health: dependencies.auditing.health, logger: logger)
     }
 
     /// In this time every living agent has reported: two of our heartbeats, or of the dialect's, which are an hour apart.

@@ -63,6 +63,7 @@ enum RunAs {
             isOutside ? reach.faultWriting(file: serve.databasePath) : nil,
             serve.tls.flatMap { reach.faultReading($0.certificate) }, serve.tls.flatMap { reach.faultReading($0.key) },
             serve.sharedKeysFile.flatMap { reach.faultReading($0) },
+            serve.audit.webhookSecretFile.flatMap { reach.faultReading($0) },
         ]
         if let fault = faults.compactMap({ $0 }).first { throw StartFault(fault.description) }
 

@@ -66,6 +66,14 @@ struct ServeFlags: ParsableArguments {
     var audit: String?
     @Option(
         help: ArgumentHelp(
+            "Also send the audit trail there: udp://, tcp://, tls://HOST:PORT or unix:/PATH.", valueName: "url"))
+    var auditSyslog: String?
+    @Option(help: ArgumentHelp("Also POST the audit trail there, signed with the secret.", valueName: "url"))
+    var auditWebhook: String?
+    @Option(help: ArgumentHelp("The secret that signs what the webhook gets.", valueName: "file"))
+    var auditWebhookSecretFile: String?
+    @Option(
+        help: ArgumentHelp(
             "Whom root's gateway becomes, or 'root' to stay (default: tidegate-gateway where it can).",
             valueName: "name"))
     var runAs: String?
@@ -82,6 +90,8 @@ struct ServeFlags: ParsableArguments {
             ("trusted-proxies", trustedProxies), ("heartbeat", heartbeat), ("sshd", sshd),
             ("api-keys-file", apiKeysFile),
             ("run-as", runAs), ("outbound-ca-file", outboundCaFile), ("fleet-url", fleetUrl), ("audit", audit),
+            ("audit-syslog", auditSyslog), ("audit-webhook", auditWebhook),
+            ("audit-webhook-secret-file", auditWebhookSecretFile),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }
@@ -90,7 +100,7 @@ struct ServeFlags: ParsableArguments {
         "state-dir", "listen", "public-url", "store", "ssh", "ssh-listen", "ssh-public", "ssh-user", "lease-ports",
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
         "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file", "outbound-ca-file",
-        "fleet-url", "audit",
+        "fleet-url", "audit", "audit-syslog", "audit-webhook", "audit-webhook-secret-file",
     ]
 }
 

@@ -40,8 +40,7 @@ struct ServeSettings: Sendable {
     /// Nil: node tokens are nobody's.
     let fleet: OutboundURL?
     let environmentCredentials: EnvironmentCredentialSettings
-    /// Whether what can't be written to the audit trail is refused.
-    let auditIsRequired: Bool
+    let audit: AuditSettings
     /// Whom a gateway that root started becomes.
     let runAs: String?
 
@@ -109,11 +108,7 @@ struct ServeSettings: Sendable {
         outboundCAFile = try Self.path(values["outbound-ca-file"], "outbound-ca-file")
         fleet = try Self.fleet(values["fleet-url"], environment: environment)
         environmentCredentials = EnvironmentCredentialSettings(environment: environment)
-        switch values["audit"] ?? "best-effort" {
-        case "best-effort": auditIsRequired = false
-        case "required": auditIsRequired = true
-        default: throw StartFault("audit must be required or best-effort")
-        }
+        audit = try AuditSettings(values)
         runAs = values["run-as"]
         if let runAs, LoginName(rawValue: runAs) == nil { throw StartFault("run-as must be \(LoginName.rule)") }
     }

@@ -27,6 +27,7 @@ public struct Authentication: Sendable {
                 switch try await provider.verify(credential) {
                 case .principal(let principal):
                     dependencies.hotState.used(principal, at: dependencies.now())
+                    dependencies.uses.note(principal, source: source)
                     return principal
                 case .refused: return nil
                 case .addressRefused: throw ControlError.addressNotAllowed
