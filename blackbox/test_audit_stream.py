@@ -14,7 +14,7 @@ import clock
 import programs
 import pytest
 from gateway import Gateway
-from streams import AUDIT, PUBLIC, carried, cursor, next_event, open_audit, ticket
+from streams import AUDIT, PUBLIC, TICKETS, carried, cursor, next_event, open_audit, ticket
 from test_limits import memory
 from waiting import wait_until
 from websocket import BINARY, CLOSE, PING, PONG, TEXT, Closed, Refused, WebSocket, frame
@@ -76,6 +76,32 @@ def test_revoking_the_token_closes_its_sockets(gateway, figures):
         assert refusal.value.answer.code == "TICKET_REFUSED"
         add_token(gateway, "after")
         assert next_event(kept, "token.added")
+
+
+@pytest.mark.parametrize("change", [{"disabled": True}, {"role": "operator"}, {"allow_from": ["192.0.2.0/24"]}])
+def test_taking_from_the_user_closes_the_sockets(gateway, figures, change):
+    name = f"auditor-{time.monotonic_ns()}"
+    gateway.ok("POST", "/api/v1/users", {"name": name, "kind": "service", "role": "admin"})
+    token = gateway.ok("POST", "/api/v1/tokens", {"label": "theirs", "user": name})["token"]
+    with open_audit(gateway, token) as stream, open_audit(gateway) as kept:
+        unused = ticket(gateway, token)
+        begun = time.monotonic()
+        gateway.ok("PATCH", f"/api/v1/users/{name}", change)
+        assert stream.closing()[0] == 4401
+        seconds = time.monotonic() - begun
+        figures.note(f"user changed to closed: {next(iter(change))}", f"{seconds * 1000:.0f} ms")
+        assert seconds < 1
+        with pytest.raises(Refused) as refusal:
+            WebSocket(gateway.api, AUDIT, (PUBLIC, carried(unused)))
+        assert refusal.value.answer.code == "TICKET_REFUSED"
+        assert next_event(kept, "user.changed")
+
+
+def test_whoever_may_not_read_the_trail_gets_no_ticket(gateway):
+    narrow = gateway.ok("POST", "/api/v1/tokens", {"label": "narrow", "scopes": ["machines:read"]})["token"]
+    assert gateway.call("POST", TICKETS, {"endpoint": AUDIT}, token=narrow).status == 403
+    reader = gateway.ok("POST", "/api/v1/tokens", {"label": "reader", "scopes": ["audit:read"]})["token"]
+    open_audit(gateway, reader).close()
 
 
 @pytest.mark.skipif(clock.lacking() is not None, reason=str(clock.lacking()))

@@ -61,7 +61,7 @@ struct StreamDoor {
             group.addTask {
                 for await end in stream.ends {
                     switch end {
-                    case .revoked: return WebSocketClose(4401, "the credential was taken away")
+                    case .revoked: return WebSocketClose(4401, "the credential was changed or taken away")
                     case .expired: return WebSocketClose(4401, "the credential has expired")
                     }
                 }

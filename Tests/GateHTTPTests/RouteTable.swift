@@ -73,7 +73,7 @@ enum RouteTable {
         "DELETE /tunnel-keys/:id": GoodRequest(204),
         "GET /audit/events": GoodRequest(200),
         "POST /auth/ws-ticket": GoodRequest(201) { _ in #"{"endpoint":"/api/v1/audit/stream"}"# },
-        // Whoever asks without an upgrade is told to ask for one; StreamOfferTests and the black-box suite have the rest.
+        // Whoever asks without an upgrade is told to ask for one; the black-box suite has the rest, over sockets.
         "GET /audit/stream": GoodRequest(426),
         "POST /imports/ssh-tunnel-gateway": GoodRequest(200) { _ in
             let number = fresh()
