@@ -21,6 +21,7 @@ public enum AuditAction: String, CaseIterable, Sendable {
     // Tickets and sockets.
     case ticketMinted = "ticket.minted"
     case ticketRefused = "ticket.refused"
+    case streamOpened = "stream.opened"
 
     // Credentials shown, counted rather than listed one by one.
     case accessUsed = "access.used"
@@ -30,7 +31,8 @@ public enum AuditAction: String, CaseIterable, Sendable {
     case rateLimited = "access.rate-limited"
     case nodeTokenAccepted = "node-token.accepted"
     case nodeTokenRefused = "node-token.refused"
-    case sharedSecretUsed = "shared-secret.used"
+    case nodeTokensForgotten = "node-tokens.forgotten"
+    case agentAPIKeyUsed = "agent-api-key.used"
 
     // Users, grants, tokens.
     case userAdded = "user.added"

@@ -41,9 +41,9 @@ package struct TestGateway: Sendable {
 
     /// Another process on the same store: it shares the file, the clock and nothing else.
     package func secondProcess() async throws -> TestGateway {
-        try await TestGateway(
-            folder: folder, clock: clock,
-            database: ObservedDatabase(try SQLiteDatabase(path: "\(folder.path)/store.sqlite")),
+        let store = try SQLiteDatabase(path: "\(folder.path)/store.sqlite")
+        return try await TestGateway(
+            folder: folder, clock: clock, store: store, database: ObservedDatabase(store),
             identity: dependencies.identity, ports: 20_000...20_099)
     }
 

@@ -18,7 +18,7 @@ import Testing
             events.append(
                 AuditEvent(
                     id: .ordered(at: gateway.clock.now), tenant: tenant ?? gateway.dependencies.identity.tenant,
-                    gateway: gateway.dependencies.identity.gateway, at: gateway.clock.now, action: "test.happened",
+                    gateway: gateway.dependencies.identity.gateway, at: gateway.clock.now, action: .machineAdded,
                     actor: "gateway", subject: "number:\(number)"))
         }
         try await gateway.database.write { [events] tx in for event in events { try tx.appendAudit(event) } }
@@ -70,7 +70,7 @@ import Testing
         // It got its time first, and waited for the writer.
         let event = AuditEvent(
             id: .ordered(at: late), tenant: gateway.dependencies.identity.tenant,
-            gateway: gateway.dependencies.identity.gateway, at: late, action: "test.late", actor: "gateway",
+            gateway: gateway.dependencies.identity.gateway, at: late, action: .machineChanged, actor: "gateway",
             subject: "late")
         try await gateway.database.write { tx in try tx.appendAudit(event) }
         let told = try await follow(gateway, AuditTail(), after: (seen.event.at, seen.event.id), count: 2)

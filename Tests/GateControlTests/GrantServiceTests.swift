@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test func `a login that races a withdrawal is refused or ended`() async throws {
-        for _ in 0..<40 {
+        for _ in 0..<8 {
             let gateway = try await gatewayWithMachines()
             let (ada, _) = try await gateway.add(user: "ada", role: .viewer)
             let grant = try await gateway.grant("ada", on: "web")

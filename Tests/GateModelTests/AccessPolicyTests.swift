@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<60)
+    @Test(arguments: 0..<12)
     func `what the policy promises holds for random grants`(seed: UInt64) throws {
         var world = try World(seed: seed)
         let login = try #require(LoginName(rawValue: "root"))

@@ -58,7 +58,7 @@ public struct AgentAdmission: Sendable {
     /// Every use, since it could be anybody's.
     private func noteUse(of machine: ID<Machine>, _ id: AgentID, by caller: Caller) async throws {
         let event = dependencies.event(
-            "agent-api-key.used", by: caller, subject: "machine:\(machine)", severity: .warning,
+            .agentAPIKeyUsed, by: caller, subject: "machine:\(machine)", severity: .warning,
             at: dependencies.now(), details: [("agent_id", id.rawValue)])
         try await dependencies.database.write { tx in try tx.appendAudit(event) }
     }

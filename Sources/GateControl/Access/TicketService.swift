@@ -18,11 +18,15 @@ public struct TicketService: Sendable {
         let ticket = WebSocketTicket(
             tenant: caller.tenant, principal: caller.principal.text, token: caller.principal.token,
             endpoint: endpoint, expiresAt: now + WebSocketTicket.lifetime)
-        try await dependencies.database.write { tx in
+        try await dependencies.database.write { [dependencies] tx in
             guard try tx.liveTicketCount(of: ticket.principal, at: now) < Self.limit else {
                 throw ControlError.limitReached("You have \(Self.limit) unused tickets; wait until they expire.")
             }
             try tx.insertTicket(ticket, digest: minted.digest)
+            try tx.appendAudit(
+                dependencies.event(
+                    .ticketMinted, by: caller, subject: "gateway:\(dependencies.identity.gateway)", at: now,
+                    details: [("endpoint", endpoint.rawValue)]))
         }
         return minted.text
     }
@@ -52,7 +56,7 @@ public struct TicketService: Sendable {
             try streams.requireRoom(for: holder.principal)
             try tx.appendAudit(
                 dependencies.event(
-                    "stream.opened", by: Caller(principal: holder.principal, source: source),
+                    .streamOpened, by: Caller(principal: holder.principal, source: source),
                     subject: "gateway:\(dependencies.identity.gateway)", at: now,
                     details: [("endpoint", endpoint.rawValue)]))
             return (ticket, holder)

@@ -16,7 +16,7 @@ public struct NodeTokenService: Sendable {
     public func forget(by caller: Caller) async throws {
         try caller.require(.accessWrite)
         let event = dependencies.event(
-            "node-tokens.forgotten", by: caller, subject: "tenant:\(caller.tenant)", at: dependencies.now())
+            .nodeTokensForgotten, by: caller, subject: "tenant:\(caller.tenant)", at: dependencies.now())
         // First: a store that can't write must not keep a revoked token alive.
         memory.forgetAll(of: caller.tenant)
         try await dependencies.database.write { tx in try tx.appendAudit(event) }
