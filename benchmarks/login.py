@@ -12,7 +12,7 @@ import time
 
 import report
 from report import ROOT, factor, median, milliseconds, percentile, progress, ratio, ratio_interval, tail_percent
-from seeding import Seeding
+from seeding import Seeding, wait_sealed
 
 import programs
 from commands import run
@@ -141,6 +141,7 @@ class Comparison:
             shutil.chown(path, owner.st_uid, owner.st_gid)
         try:
             self.managed.start(180)
+            wait_sealed(self.managed)
         finally:
             self.managed.first_lease, self.managed.last_lease = first, last
 
@@ -169,6 +170,7 @@ class Comparison:
             text = re.sub(r"--socket \S+", f"--socket {wanted[-1]}", text)
             config.write_text(text)
             self.gateway.start(180)
+        wait_sealed(self.gateway)
         return text
 
     def _serve(self, text, name, port=None, before=()):

@@ -9,7 +9,7 @@ import load_program as load
 import report
 from report import mebibytes, median, milliseconds, progress, whole
 from resident import MEASURES, settled, start_seconds
-from seeding import Seeding
+from seeding import Seeding, wait_sealed
 
 from commands import run
 from gateway import Gateway, default_mode
@@ -58,6 +58,7 @@ class Filled:
         for _ in range(times):
             self.gateway.stop()
             seconds.append(start_seconds(self.gateway))
+        wait_sealed(self.gateway)
         return seconds
 
     def heartbeats(self):

@@ -75,6 +75,22 @@ def shared_key_owner(api_key, tenant):
     return hashlib.sha256(hashlib.scrypt(api_key.encode(), salt=salt, n=16_384, r=8, p=1, dklen=32)).digest()
 
 
+def wait_sealed(gateway, deadline=120):
+    """Waits until a gateway that was just started has sealed the events it was seeded with."""
+    def is_sealed():
+        lines = gateway.api.call("GET", "/metrics").raw.decode().splitlines()
+        waiting = {line.split()[0]: float(line.split()[1]) for line in lines if not line.startswith("#")}
+        return waiting["tidegate_audit_unsealed"] == 0
+
+    # The first look at the store comes within a second of the start.
+    end = time.monotonic() + deadline
+    time.sleep(1.5)
+    while not is_sealed():
+        if time.monotonic() > end:
+            raise AssertionError(f"not sealed within {deadline} s")
+        time.sleep(0.1)
+
+
 class Seeding:
     """`with Seeding(gateway.database) as seeding:` and then its methods; leaving it checks the store and closes it.
 

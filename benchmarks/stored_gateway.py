@@ -37,8 +37,13 @@ class StoredGateway(Gateway):
                 self.agents = store.shared_key_agents(shared, API_KEY, ports)
                 leases = [next(ports) for _ in range(native if leased is None else leased)]
                 self.machines = store.machines(native, leases, key_lines)
-            self.kept = self.folder / "kept.db"
+            # Sealing what came with them is no part of any round.
+            self.start(60)
+            seeding.wait_sealed(self)
+            self.stop()
+            self.kept, self.kept_key = self.folder / "kept.db", self.folder / "kept.key"
             shutil.copy2(self.database, self.kept)
+            shutil.copy2(self.state / "audit.key", self.kept_key)
         except BaseException:
             self.close()
             raise
@@ -56,6 +61,9 @@ class StoredGateway(Gateway):
         shutil.copyfile(self.kept, self.database)
         os.chmod(self.database, 0o600)
         os.chown(self.database, owner.st_uid, owner.st_gid)
+        # The trail as it was then, too: a key that is ahead would begin a new chain.
+        (self.state / "audit.key").write_bytes(self.kept_key.read_bytes())
+        (self.state / "audit" / "audit.jsonl").unlink(missing_ok=True)
         self.start(deadline)
 
     def counters(self):

@@ -9,6 +9,9 @@ package struct AuditEvents: GatewayCommand {
         commandName: "events",
         abstract: "List audit events, newest first.",
         discussion: """
+            With --follow events are printed as they happen, oldest first, until the command is interrupted; a gateway that \
+            restarts is waited for.
+
             With --json each event is a document of its own on one line, as in the gateway's audit file. A time is Unix \
             time, RFC 3339 or YYYY-MM-DD, which stands for the start of that day in UTC.
 
@@ -16,6 +19,7 @@ package struct AuditEvents: GatewayCommand {
               tidegate audit events --limit 20
               tidegate audit events --severity warning --after 2026-03-01 --before 2026-03-02
               tidegate audit events --action machine.added --json
+              tidegate audit events --follow --severity warning
             """)
 
     @Option(help: "How many events at most (1 to 10000).")
@@ -33,6 +37,9 @@ package struct AuditEvents: GatewayCommand {
     @Option(help: "Only events of this kind, such as machine.added.")
     var action: String?
 
+    @Flag(help: "Print events as they happen.")
+    var follow = false
+
     @OptionGroup var gateway: GatewayOptions
 
     package init() {}
@@ -47,9 +54,16 @@ package struct AuditEvents: GatewayCommand {
         guard severity.map({ AuditEvent.Severity(rawValue: $0) != nil }) ?? true else {
             throw ValidationError("--severity is info, warning, error or critical")
         }
+        guard !follow || before == nil else { throw ValidationError("--follow and --before exclude each other") }
     }
 
     func perform() async throws {
+        guard !follow else {
+            let choice = AuditFollow.Choice(
+                action: action, severity: severity.flatMap { AuditEvent.Severity(rawValue: $0) },
+                since: after.flatMap { Timestamp(moment: $0) })
+            return try await AuditFollow(client: gateway.client(), json: gateway.json, choice: choice).run()
+        }
         let filter = [("action", action), ("severity", severity), ("since", after), ("until", before)]
         let events = try await gateway.client().auditEvents(
             filter.compactMap { name, value in value.map { (name, $0) } }, limit: limit)

@@ -7,12 +7,31 @@ import Synchronization
 struct AuditFollow: Sendable {
     let client: GatewayClient
     let json: Bool
-    let action: String?
+    let choice: Choice
 
-    /// From behind `after`, or from now on. Ends with a refusal, or when nobody reads any more what is printed.
-    func run(after: String?) async throws {
-        let told = ToldEvents(cursor: after)
-        if after == nil {
+    /// Which events are shown.
+    struct Choice: Sendable {
+        var action: String?
+        /// This one and what is worse.
+        var severity: AuditEvent.Severity?
+        var since: Timestamp?
+
+        func takes(_ event: AuditEventBody) -> Bool {
+            guard action == nil || event.action == action, since.map({ event.at >= $0 }) ?? true else { return false }
+            guard let severity else { return true }
+            let ranks = AuditEvent.Severity.allCases
+            guard let least = ranks.firstIndex(of: severity),
+                let rank = AuditEvent.Severity(rawValue: event.severity).flatMap({ ranks.firstIndex(of: $0) })
+            else { return true }
+            return rank >= least
+        }
+    }
+
+    /// From `since`, or from now on. Ends with a refusal, or when nobody reads any more what is printed.
+    func run() async throws {
+        // A cursor names the event before; none has this id.
+        let told = ToldEvents(cursor: choice.since.map { "\($0.microseconds)~00000000-0000-0000-0000-000000000000" })
+        if choice.since == nil {
             // Everything up to here counts as told, so that the stream's overlap doesn't tell it again.
             for event in try await client.auditEvents(limit: 500).reversed() { _ = told.note(event) }
         }
@@ -41,7 +60,7 @@ struct AuditFollow: Sendable {
 
     /// False when nobody reads what is printed.
     private func show(_ event: AuditEventBody) -> Bool {
-        guard action == nil || event.action == action else { return true }
+        guard choice.takes(event) else { return true }
         return Terminal.print(json ? (try? JSONText.line(event)) ?? "" : event.line)
     }
 }

@@ -15,12 +15,15 @@ public actor AuditSealer {
 
     private let dependencies: ControlDependencies
     private let keys: SealKeyStore
+    private let tail: AuditTail
     private var key: SealKey?
     private var isSaved = true
 
-    public init(_ dependencies: ControlDependencies, keys: SealKeyStore) {
+    /// `tail`: who follows the trail hears of an event when it is sealed.
+    public init(_ dependencies: ControlDependencies, keys: SealKeyStore, tail: AuditTail = AuditTail()) {
         self.dependencies = dependencies
         self.keys = keys
+        self.tail = tail
     }
 
     /// One batch. `exports` are the places that destinations have got to; they are kept with the seal, in its commit.
@@ -55,6 +58,11 @@ public actor AuditSealer {
         let seal = try Self.seal(
             pending, gateway: gateway, after: head, first: first, restart: restart, key: key, at: dependencies.now())
         try await commit(seal, pending.map(\.event.id), after: head, exports: exports)
+        tail.publish(
+            pending.enumerated().map { offset, stored in
+                StoredAuditEvent(
+                    event: stored.event, detailsJSON: stored.detailsJSON, sequence: first &+ Int64(offset))
+            })
         self.key = try key.next(lastSequence: seal.last)
         isSaved = false
         await noteWaiting(afterBatchOf: pending.count)

@@ -2,7 +2,7 @@ import GateModel
 public import GateStore
 import Synchronization
 
-/// Hands committed audit events on to whoever follows the trail. Whoever exports them publishes them, so that following
+/// Hands committed audit events on to whoever follows the trail. The sealer publishes them, so that following
 /// asks nothing of the store while nothing happens.
 public final class AuditTail: Sendable {
     private struct State {

@@ -7,6 +7,7 @@ import ServiceLifecycle
 struct AuditServices {
     let settings: ServeSettings
     let dependencies: ControlDependencies
+    let tail: AuditTail
     let logger: Logger
 
     func all() throws -> [any Service] {
@@ -15,7 +16,7 @@ struct AuditServices {
         var services: [any Service] = [
             AuditWork(
                 sealer: AuditSealer(
-                    dependencies, keys: AuditKeyFile(path: "\(settings.stateDirectory)/audit.key").store),
+                    dependencies, keys: AuditKeyFile(path: "\(settings.stateDirectory)/audit.key").store, tail: tail),
                 trail: trail,
                 log: AuditLogFile(trail: trail, folder: "\(settings.stateDirectory)/audit", logger: logger),
                 health: health, logger: logger)
