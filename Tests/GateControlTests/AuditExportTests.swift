@@ -61,7 +61,9 @@ final class Destination: Sendable {
         try await exporter.pass()
         #expect(destination.batches.count >= 2)
         #expect(destination.batches.allSatisfy { $0.events.count <= AuditExporter.limit })
-        #expect(destination.batches.map { $0.seal != nil } == Array(repeating: false, count: destination.batches.count - 1) + [true])
+        #expect(
+            destination.batches.map { $0.seal != nil }
+                == Array(repeating: false, count: destination.batches.count - 1) + [true])
         #expect(destination.sequences == Array(2...Int64(AuditExporter.limit + 31)))
     }
 
