@@ -40,7 +40,8 @@ struct GatewayMetrics: Sendable {
         for part in [AuditHealth.Part.syslog, .webhook] {
             guard let waiting = dependencies.auditing.health.waiting(part) else { continue }
             samples.append(
-                ("tidegate_audit_\(part.rawValue)_waiting", "Sealed events that are still to be sent.", Double(waiting)))
+                ("tidegate_audit_\(part.rawValue)_waiting", "Sealed events that are still to be sent.", Double(waiting))
+            )
         }
         if let counts = ssh.acceptor?.counts {
             samples += [

@@ -102,9 +102,9 @@ private final class World: Sendable {
         try await until { state in state.tunnels.count > index ? state.tunnels[index] : nil }
     }
 
-    /// Waits for a fact, at most 10 s.
+    /// Waits for a fact, at most a minute.
     func until<Value: Sendable>(_ fact: @Sendable (State) -> Value?) async throws -> Value {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             if let value = state.withLock({ fact($0) }) { return value }
             try await Task.sleep(for: .milliseconds(2))

@@ -18,13 +18,11 @@ import Testing
         }
     }
 
-    @Test func aToolThatIgnoresTERMIsKilledAfterItsTime() async {
-        let start = ContinuousClock.now
+    @Test(.timeLimit(.minutes(1))) func aToolThatIgnoresTERMIsKilledAfterItsTime() async {
         await #expect(throws: ProcessRun.Failure.timedOut) {
             try await ProcessRun.run(
-                "/bin/sh", arguments: ["-c", "trap '' TERM; sleep 60"], timeout: .milliseconds(100))
+                "/bin/sh", arguments: ["-c", "trap '' TERM; sleep 600"], timeout: .milliseconds(100))
         }
-        #expect(ContinuousClock.now - start < .seconds(5))
     }
 
     @Test func aCancelledTaskEndsTheTool() async throws {

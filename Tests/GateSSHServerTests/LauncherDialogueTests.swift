@@ -42,7 +42,7 @@ private final class Dialogue: Sendable {
 
     /// What `run` returned, once its end of the socket is closed.
     func result() async throws -> Bool? {
-        let deadline = ContinuousClock.now + .seconds(5)
+        let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             if let result = ending.withLock({ $0 }) { return result }
             try await Task.sleep(for: .milliseconds(5))
