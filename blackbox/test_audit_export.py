@@ -5,12 +5,15 @@ import hashlib
 import hmac
 import http.server
 import json
+import pathlib
 import re
 import socket
 import ssl
+import tempfile
 import threading
 import time
 
+import programs
 import pytest
 from commands import run
 from gateway import Gateway
@@ -118,12 +121,16 @@ class Receiver:
         return [line for kind, _, line in map(parsed, [*self.messages]) if kind != "audit.seal"]
 
 
+def open_folder():
+    """A folder of this run that the gateway's own user may look into."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=programs.session_folder()))
+    folder.chmod(0o755)
+    return folder
+
+
 @pytest.mark.parametrize("kind", ["udp", "tcp", "tls", "unix"])
-def test_syslog_gets_every_event_and_the_anchors(kind, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("syslog")
-    for above in [folder, *folder.parents[:3]]:
-        with contextlib.suppress(OSError):
-            above.chmod(0o755)
+def test_syslog_gets_every_event_and_the_anchors(kind):
+    folder = open_folder()
     receiver = Receiver(kind, folder)
     extra = ["--audit-syslog", receiver.url]
     if kind == "tls":
@@ -146,8 +153,8 @@ def test_syslog_gets_every_event_and_the_anchors(kind, tmp_path_factory):
         receiver.close()
 
 
-def test_a_receiver_that_was_away_misses_nothing(tmp_path):
-    receiver = Receiver("tcp", tmp_path)
+def test_a_receiver_that_was_away_misses_nothing():
+    receiver = Receiver("tcp", open_folder())
     try:
         with Gateway(extra=["--audit-syslog", receiver.url]) as gateway:
             wait_until(lambda: waiting(gateway, "syslog") == 0, 15, "the destination known")
@@ -186,16 +193,13 @@ class Hook(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def hooked(tmp_path, statuses=()):
+def hooked(statuses=()):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
     server.requests, server.statuses = [], list(statuses)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    secret = tmp_path / "secret"
+    secret = open_folder() / "secret"
     secret.write_text(SECRET + "\n")
     secret.chmod(0o644)
-    for above in [tmp_path, *tmp_path.parents[:3]]:
-        with contextlib.suppress(OSError):
-            above.chmod(0o755)
     url = f"http://127.0.0.1:{server.server_port}/audit?key=hidden-in-the-url"
     try:
         with Gateway(extra=["--audit-webhook", url, "--audit-webhook-secret-file", str(secret)]) as gateway:
@@ -210,8 +214,8 @@ def delivered(server):
     return [row for _, body, status, _ in [*server.requests] if status == 204 for row in json.loads(body)["events"]]
 
 
-def test_a_webhook_gets_signed_batches_and_anchors(tmp_path):
-    with hooked(tmp_path) as (gateway, server):
+def test_a_webhook_gets_signed_batches_and_anchors():
+    with hooked() as (gateway, server):
         ids = {add(gateway) for _ in range(20)}
         wait_until(lambda: ids <= {row["subject"].partition(":")[2] for row in delivered(server)}, 15, "all events")
         files = AuditFiles(gateway)
@@ -230,8 +234,8 @@ def test_a_webhook_gets_signed_batches_and_anchors(tmp_path):
         assert SECRET.encode() not in state and b"hidden-in-the-url" not in state
 
 
-def test_a_webhook_that_refuses_is_asked_again_and_a_redirect_is_not_followed(tmp_path):
-    with hooked(tmp_path, statuses=[500, 307, 404]) as (gateway, server):
+def test_a_webhook_that_refuses_is_asked_again_and_a_redirect_is_not_followed():
+    with hooked(statuses=[500, 307, 404]) as (gateway, server):
         first = add(gateway)
         wait_until(lambda: first in str(delivered(server)), 30, "the event, in the end")
         assert [status for _, _, status, _ in server.requests][:4] == [500, 307, 404, 204]
