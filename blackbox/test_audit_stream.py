@@ -205,7 +205,7 @@ def long_trail():
             row = store.execute("SELECT * FROM audit_event WHERE id = ?", (sample["id"],)).fetchone()
             row = dict(zip(columns, row, strict=True))
             for number in range(OLD_EVENTS):
-                old = {"id": f"00000000-0000-4000-8000-{number + 1:012x}", "at": number + 1, "exported_at": 1,
+                old = {"id": f"00000000-0000-4000-8000-{number + 1:012x}", "at": number + 1, "sequence": None,
                        "action": "old.happened", "details": json.dumps({"padding": "x" * 400})}  # fmt: skip
                 values = row | old
                 store.execute(
