@@ -84,6 +84,10 @@ def test_case_5_a_key_is_its_own_machines(gateway, machines):
     assert gateway.call("POST", "/api/v1/agent/heartbeat", named, ours.agent_key).code == "UNKNOWN_FIELD"
     query = f"/api/v1/agent/heartbeat?agent_id={other.agent_id}"
     assert gateway.call("POST", query, {"generation": 1}, ours.agent_key).status == 400
+    for claim, status in [(ours.agent_id, 200), (other.agent_id, 401), ("nobody", 401)]:
+        answer = gateway.call("POST", "/api/v1/agent/heartbeat", {"generation": ours.generation}, ours.agent_key,
+                              headers={"X-Agent-ID": claim})  # fmt: skip
+        assert answer.status == status, (claim, answer)
     assert gateway.ok("GET", other.path)["last_seen_at"] == before
 
 
@@ -143,7 +147,6 @@ def test_case_38_headers_that_name_somebody_are_nothing(gateway, machines):
     forged = {
         "X-User": "admin", "X-User-ID": "admin", "X-Tenant-ID": "1", "X-Actor-Source": "cloud_pat", "X-Real-IP": "203.0.113.9",
         "X-Forwarded-For": "203.0.113.9", "X-Forwarded-User": "admin", "Remote-User": "admin",
-        "X-Agent-ID": machines[1].agent_id,
     }  # fmt: skip
     assert gateway.call("GET", "/api/v1/whoami", token=None, headers=forged).status == 401
     person = Person(gateway)
