@@ -49,6 +49,7 @@ let package = Package(
                 .embedInCode("Migrations/0004-access.sqlite.sql"),
                 .embedInCode("Migrations/0005-ws-ticket.sqlite.sql"),
                 .embedInCode("Migrations/0006-audit-seals.sqlite.sql"),
+                .embedInCode("Migrations/0007-sign-in.sqlite.sql"),
             ],
             swiftSettings: strict),
         .target(
@@ -60,6 +61,7 @@ let package = Package(
             dependencies: [
                 "GateModel", "GateSSH", "GateStore",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -135,6 +137,7 @@ let package = Package(
             dependencies: [
                 "GateModel", "GateWire", "GateSSH", "GateProcess",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -209,12 +212,16 @@ let package = Package(
         .testTarget(name: "GateWireTests", dependencies: ["GateModel", "GateWire"], swiftSettings: strict),
         .testTarget(
             name: "GateControlTests",
-            dependencies: ["GateModel", "GateSSH", "GateStore", "GateControl", "GateTesting"],
+            dependencies: [
+                "GateModel", "GateSSH", "GateStore", "GateControl", "GateTesting",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "GateHTTPTests",
             dependencies: [
                 "GateModel", "GateSSH", "GateStore", "GateControl", "GateHTTP", "GateTesting", "GateWire",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

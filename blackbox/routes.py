@@ -44,6 +44,22 @@ ROUTES = [
     Route("DELETE", "/api/v1/tokens/{id}", {ADMIN}),
     Route("POST", "/api/v1/node-tokens/forget", {ADMIN}),
     Route("GET", "/api/v1/connections", {ADMIN}),
+    Route("POST", "/api/v1/auth/password-login", {ANYBODY}, {"username": "table", "password": "not a password"},
+          ("username", "password")),
+    Route("POST", "/api/v1/auth/logout", {ADMIN}),
+    Route("GET", "/api/v1/auth/status", {ADMIN}),
+    Route("GET", "/api/v1/auth/sessions", {ADMIN}),
+    Route("DELETE", "/api/v1/auth/sessions/{id}", {ADMIN}),
+    Route("POST", "/api/v1/auth/password", {ADMIN}, {"new_password": "short"}, ("new_password",)),
+    Route("POST", "/api/v1/auth/totp", {ADMIN}, {}),
+    Route("POST", "/api/v1/auth/totp/confirm", {ADMIN}, {"code": "000000"}, ("code",)),
+    Route("POST", "/api/v1/auth/totp/recovery-codes", {ADMIN}, {"code": "000000"}, ("code",)),
+    Route("POST", "/api/v1/auth/totp/disable", {ADMIN}, {"code": "000000"}, ("code",)),
+    Route("POST", "/api/v1/auth/totp/reset", {ADMIN}, {"username": "table"}, ("username",)),
+    Route("POST", "/api/v1/auth/device", {ANYBODY}, {"client_name": "table", "code_challenge": "A" * 42},
+          ("client_name", "code_challenge")),
+    Route("POST", "/api/v1/auth/device/token", {ANYBODY}, {"device_code": "tgd_" + "A" * 43, "code_verifier": "v" * 43},
+          ("device_code", "code_verifier")),
     Route("GET", "/api/v1/audit/events", {ADMIN}),
     Route("POST", "/api/v1/auth/ws-ticket", {ADMIN}, {"endpoint": "/api/v1/audit/stream"}, ("endpoint",)),
     Route("POST", "/api/v1/agent/enrol", {ENROLMENT}, {"public_key": KEY}, ("public_key",)),
@@ -55,5 +71,5 @@ ROUTES = [
 
 WITH_BODY = [route for route in ROUTES if route.body is not None]
 LISTS = [route for route in ROUTES if route.method == "GET" and route.path.rsplit("/", 1)[1] not in
-         ("whoami", "gateway", "{agent_id}")]  # fmt: skip
+         ("whoami", "gateway", "status", "{agent_id}")]  # fmt: skip
 PATHS = sorted({route.path for route in ROUTES})

@@ -13,7 +13,7 @@ from machine import PrivateMachine, Visitor
 from tunnels import Tunnel
 from waiting import wait_until
 
-SECRET = re.compile(rb"\b(?:tgp|tgs|cak|tge|tga|tgi)_[A-Za-z0-9_-]{43}\b")
+SECRET = re.compile(rb"\b(?:tgp|tgs|cak|tge|tga|tgi|tgb|tgf|tgd)_[A-Za-z0-9_-]{43}\b")
 
 
 class ArgumentWatch:

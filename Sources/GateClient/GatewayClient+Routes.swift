@@ -121,6 +121,61 @@ extension GatewayClient {
         try await send(.post, APIPath.setup, body: request)
     }
 
+    // MARK: Signing in
+
+    /// How the caller is signed in.
+    public func authStatus() async throws(GatewayClientError) -> AuthStatusBody {
+        try await send(.get, APIPath.authStatus)
+    }
+
+    /// Revokes the client's own token and ends sessions.
+    public func logout(_ request: LogoutRequest) async throws(GatewayClientError) -> LogoutBody {
+        try await send(.post, APIPath.logout, body: request)
+    }
+
+    /// The caller's browsers' sessions.
+    public func sessions() async throws(GatewayClientError) -> [SessionBody] { try await pages(APIPath.sessions) }
+
+    public func endSession(_ id: String) async throws(GatewayClientError) {
+        try await send(.delete, "\(APIPath.sessions)/\(percentEncoded(id))")
+    }
+
+    /// Sets a password; every session of its user ends.
+    public func setPassword(_ request: SetPasswordRequest) async throws(GatewayClientError) {
+        try await send(.post, APIPath.password, body: request)
+    }
+
+    /// A new seed, which counts once a code from it was confirmed.
+    public func offerTOTP(_ request: OfferTOTPRequest) async throws(GatewayClientError) -> TOTPOfferBody {
+        try await send(.post, APIPath.totp, body: request)
+    }
+
+    public func confirmTOTP(_ request: TOTPCodeRequest) async throws(GatewayClientError) -> RecoveryCodesBody {
+        try await send(.post, APIPath.totp + "/confirm", body: request)
+    }
+
+    public func replaceRecoveryCodes(_ request: TOTPCodeRequest) async throws(GatewayClientError) -> RecoveryCodesBody {
+        try await send(.post, APIPath.totp + "/recovery-codes", body: request)
+    }
+
+    public func disableTOTP(_ request: TOTPCodeRequest) async throws(GatewayClientError) {
+        try await send(.post, APIPath.totp + "/disable", body: request)
+    }
+
+    public func resetTOTP(_ request: ResetTOTPRequest) async throws(GatewayClientError) {
+        try await send(.post, APIPath.totp + "/reset", body: request)
+    }
+
+    /// Asks for a token that a person approves in a browser.
+    public func beginDevice(_ request: BeginDeviceRequest) async throws(GatewayClientError) -> DeviceBody {
+        try await send(.post, APIPath.device, body: request)
+    }
+
+    /// One poll for it.
+    public func deviceToken(_ request: DeviceTokenRequest) async throws(GatewayClientError) -> TokenBody {
+        try await send(.post, APIPath.device + "/token", body: request)
+    }
+
     // MARK: The gateway
 
     /// Who the credential stands for.

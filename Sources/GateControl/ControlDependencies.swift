@@ -101,6 +101,7 @@ public struct Caller: Sendable, Hashable {
     var credential: String {
         switch principal {
         case .user(_, .token(let token), _): "token:\(token)"
+        case .user(_, .session(let session), _): "session:\(session)"
         case .user(_, .node(let instance), _): "node:\(instance?.rawValue ?? "")"
         case .localAdministrator: "admin-socket"
         case .machine(_, _, .agentKey(let key)): "agent-key:\(key)"

@@ -38,4 +38,23 @@ public enum ControlError: Error, Equatable {
     /// Nothing of what should be brought over was: these words say why.
     case importRefused([String])
     case invalid(field: String, rule: String)
+    /// Wrong name or password, no such user, disabled: which of them isn't told.
+    case signInRefused
+    /// The password was right; the account has a second factor, and no code was given.
+    case secondFactorRequired
+    case secondFactorRefused
+    case sessionNotFound
+    /// What the asked-for change needs isn't there, or is there already: these words say what.
+    case notPossible(String)
+    /// A request with a session's cookie lacks what only that session's pages know.
+    case forgeryTokenRefused
+    /// A sealed secret doesn't open: the master key is another one than it was sealed with.
+    case secretsUnreadable
+    /// No person has answered yet (RFC 8628, section 3.5).
+    case authorizationPending
+    case slowDown
+    case deviceDenied
+    case deviceExpired
+    /// No such code waits for an answer.
+    case userCodeUnknown
 }

@@ -50,7 +50,10 @@ extension Request {
     }
 
     private func tooLarge(_ limit: Int) -> Problem {
-        Problem(.bodyTooLarge, "The body is larger than \(limit >> 20) MiB.")
+        Problem(
+            .bodyTooLarge,
+            limit < 1 << 20
+                ? "The body is larger than \(limit >> 10) KiB." : "The body is larger than \(limit >> 20) MiB.")
     }
 
     /// 400 for a query parameter the route doesn't read: a misspelt filter must not seem to have filtered.

@@ -42,6 +42,19 @@ public struct MachineContext: ChildRequestContext {
     }
 }
 
+/// A context for a person, by a token or a browser's session, and for the operator on the gateway's host.
+public struct PersonContext: ChildRequestContext {
+    public var coreContext: CoreRequestContextStorage
+    public let caller: Caller
+
+    public init(context: GateContext) throws {
+        let principal = try context.requirePrincipal()
+        if case .machine = principal { throw Problem(.forbidden, "An agent key acts for no person.") }
+        coreContext = context.coreContext
+        caller = Caller(principal: principal, source: context.source)
+    }
+}
+
 /// A context for anybody who is known.
 public struct PrincipalContext: ChildRequestContext {
     public var coreContext: CoreRequestContextStorage

@@ -20,6 +20,9 @@ public struct GateServices: Sendable {
     public let following: AuditFollowing
     public let tickets: TicketService
     public let sharedKeyImport: SharedKeyImport
+    public let signIn: SignInServices
+    /// Where browsers reach the gateway, for the cookie and against requests that other sites cause.
+    public let browser: BrowserOrigin
     public let keys: KeyTable
     public let gateway: GatewayFacts
     public let readiness: @Sendable () async -> Readiness
@@ -32,7 +35,8 @@ public struct GateServices: Sendable {
         registration: RegistrationService, agents: AgentAdmission, tunnelKeys: TunnelKeyService, tokens: TokenService,
         nodeTokens: NodeTokenService, users: UserService, grants: GrantService, tenants: TenantService,
         setup: SetupService, audit: AuditService, following: AuditFollowing, tickets: TicketService,
-        sharedKeyImport: SharedKeyImport, keys: KeyTable, gateway: GatewayFacts,
+        sharedKeyImport: SharedKeyImport, signIn: SignInServices, browser: BrowserOrigin, keys: KeyTable,
+        gateway: GatewayFacts,
         readiness: @escaping @Sendable () async -> Readiness,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)],
         registered: @escaping @Sendable (_ machine: Machine, _ lease: Lease, _ source: String) -> Void
@@ -53,6 +57,8 @@ public struct GateServices: Sendable {
         self.following = following
         self.tickets = tickets
         self.sharedKeyImport = sharedKeyImport
+        self.signIn = signIn
+        self.browser = browser
         self.keys = keys
         self.gateway = gateway
         self.readiness = readiness

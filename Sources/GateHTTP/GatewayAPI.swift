@@ -30,7 +30,11 @@ public struct GatewayAPI: Sendable {
         // Middleware covers only what is added after it: these two come before every route.
         router.add(middleware: RequestMiddleware(sources: sources, metrics: metrics))
         router.add(middleware: AuthenticationMiddleware(mode: mode))
-        let book = RouteBook(router: router, agents: services.agents)
+        var sessions: BrowserSessions?
+        if case .bearer = mode {
+            sessions = BrowserSessions(sessions: services.signIn.sessions, origin: services.browser)
+        }
+        let book = RouteBook(router: router, agents: services.agents, sessions: sessions)
         SystemRoutes(services: services, metrics: metrics).add(to: book)
         // `/api/…` without a version is another name of the current one.
         for root in ["/api/v1", "/api"] {
@@ -45,6 +49,9 @@ public struct GatewayAPI: Sendable {
             TunnelKeyRoutes(services: services, root: root).add(to: book)
             AuditRoutes(services: services, root: root).add(to: book)
             StreamRoutes(services: services, root: root).add(to: book)
+            SignInRoutes(services: services, root: root).add(to: book)
+            SecondFactorRoutes(services: services, root: root).add(to: book)
+            DeviceRoutes(services: services, root: root).add(to: book)
             ImportRoutes(services: services, root: root).add(to: book)
         }
         if case .bearer = mode { for dialect in dialects { dialect(book) } }

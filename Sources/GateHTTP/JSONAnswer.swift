@@ -7,8 +7,12 @@ struct JSONAnswer: ResponseGenerator {
     let status: HTTPResponse.Status
     let bytes: [UInt8]
     var link: String?
+    var cookies: [String] = []
 
-    init(_ status: HTTPResponse.Status = .ok, _ value: some Encodable, link: String? = nil) {
+    init(
+        _ status: HTTPResponse.Status = .ok, _ value: some Encodable, link: String? = nil, cookies: [String] = []
+    ) {
+        self.cookies = cookies
         self.status = status
         self.bytes = encodeJSON(value)
         self.link = link
@@ -17,6 +21,7 @@ struct JSONAnswer: ResponseGenerator {
     func response(from request: Request, context: some RequestContext) -> Response {
         var headers: HTTPFields = [.contentType: "application/json"]
         if let link, let name = HTTPField.Name("Link") { headers[name] = link }
+        for cookie in cookies { headers.append(HTTPField(name: .setCookie, value: cookie)) }
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 }

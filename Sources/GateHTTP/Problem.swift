@@ -135,6 +135,7 @@ extension Problem {
             self.init(.importRefused, "Nothing was imported: \(faults.joined(separator: "; ")).")
         case .invalid(let field, let rule):
             self.init(.invalidField, "Field '\(field)' is wrong; right would be: \(rule).")
+        default: self.init(signIn: error)
         }
     }
 }

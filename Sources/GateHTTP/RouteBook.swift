@@ -12,6 +12,10 @@ public final class RouteBook {
         case anyone, enrolmentToken, setupSecret, ticket, principal, machine, sharedKey
         /// A user, or the operator on the gateway's host, whose credential has all of these.
         case scoped(Scopes)
+        /// A person, by a token that has all of these or by a browser's session.
+        case person(Scopes)
+        /// A person before a browser alone.
+        case session
     }
 
     public struct Entry: Sendable, Hashable {
@@ -26,9 +30,13 @@ public final class RouteBook {
 
     private let agents: AgentAdmission
 
-    init(router: Router<GateContext>, agents: AgentAdmission) {
+    /// Nil on a listener that takes no cookies.
+    private let sessions: BrowserSessions?
+
+    init(router: Router<GateContext>, agents: AgentAdmission, sessions: BrowserSessions? = nil) {
         self.router = router
         self.agents = agents
+        self.sessions = sessions
     }
 
     typealias Handler<Context> = @Sendable (Request, Context) async throws -> any ResponseGenerator
@@ -64,6 +72,37 @@ public final class RouteBook {
         note(method, path, .machine)
         router.on(RouterPath(path), method: method) { [agents] request, context in
             let context = try MachineContext(context: try await context.admitted(by: agents, request))
+            return try await handler(request, context).response(from: request, context: context)
+        }
+    }
+
+    /// For a person, by a token with these scopes or by a browser's session. Only here and on `session` routes is a cookie
+    /// looked at: on all others a signed-in browser is nobody, so no page of another site can use it.
+    func person(
+        _ scopes: Scopes, _ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<PersonContext>
+    ) {
+        note(method, path, .person(scopes))
+        on(method, path) { request, context in
+            try context.caller.require(scopes)
+            return try await handler(request, context)
+        }
+    }
+
+    /// For a person before a browser alone.
+    func session(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<PersonContext>) {
+        note(method, path, .session)
+        on(method, path) { request, context in
+            guard context.caller.session != nil else {
+                throw Problem(.forbidden, "Only somebody who is signed in with a browser may do this.")
+            }
+            return try await handler(request, context)
+        }
+    }
+
+    private func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping Handler<PersonContext>) {
+        let sessions = sessions
+        router.on(RouterPath(path), method: method) { request, context in
+            let context = try PersonContext(context: try await sessions?.authenticate(request, context) ?? context)
             return try await handler(request, context).response(from: request, context: context)
         }
     }

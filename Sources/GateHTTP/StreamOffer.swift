@@ -37,12 +37,3 @@ struct StreamOffer {
         self.ticket = String(ticket.dropFirst(StreamProtocol.ticketPrefix.count))
     }
 }
-
-/// `scheme://host[:port]` of a URL, as a browser writes it in `Origin` (RFC 6454, 6.2).
-func origin(of url: String) -> String {
-    let parts = url.lowercased().split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-    guard parts.count >= 3 else { return url }
-    let standard = parts[0] == "https:" ? ":443" : ":80"
-    let authority = parts[2].hasSuffix(standard) ? parts[2].dropLast(standard.count) : parts[2]
-    return "\(parts[0])//\(authority)"
-}

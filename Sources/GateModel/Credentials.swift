@@ -10,6 +10,12 @@ public enum CredentialKind: String, CaseIterable, Sendable {
     case setupSecret = "tgi_"
     /// Opens one WebSocket, once.
     case webSocketTicket = "tgw_"
+    /// A browser's session, in its cookie.
+    case session = "tgb_"
+    /// A sign-in whose password was right and whose second factor is still to come, in a cookie.
+    case pendingSignIn = "tgf_"
+    /// What a program polls with until a person has let it in (RFC 8628).
+    case deviceCode = "tgd_"
 
     /// Characters after the prefix: 32 bytes in base64url without padding.
     public static let bodyLength = 43

@@ -78,6 +78,9 @@ public struct Tag: CheckedName, Comparable {
 public struct Label: CheckedName {
     public let rawValue: String
     public static let rule = "at most 200 bytes of text without control characters, line separators or bidi controls"
+    public static let empty = Label(unchecked: "")
+
+    private init(unchecked: String) { rawValue = unchecked }
 
     public init?(rawValue: String) {
         guard rawValue.utf8.count <= 200, !rawValue.unicodeScalars.contains(where: isUnprintable) else { return nil }

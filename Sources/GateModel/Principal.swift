@@ -47,6 +47,8 @@ public enum Principal: Sendable, Hashable {
 /// What a user showed.
 public enum UserCredential: Sendable, Hashable {
     case token(ID<AccessToken>)
+    /// A browser's cookie. Only routes that name sessions ever see one.
+    case session(ID<Session>)
     /// A node token of the Fleet, and the node it says it belongs to.
     case node(instance: AgentID?)
 }

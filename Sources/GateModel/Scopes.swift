@@ -30,6 +30,9 @@ public struct Scopes: OptionSet, Hashable, Sendable {
     /// What a node token may have of its owner's role: to look. A stolen one must not turn into a person's credential, and
     /// a node's computer is somebody else's.
     public static let node: Scopes = [.machinesRead, .connectionsRead]
+    /// What a program that a person signs in with gets when it asks for nothing else: what running machines takes, and
+    /// nothing of who may do what.
+    public static let usual: Scopes = [.machinesRead, .machinesWrite, .keys, .tokens, .connectionsRead]
 
     private static let named: [(name: String, scope: Scopes)] = [
         ("machines:read", .machinesRead), ("machines:write", .machinesWrite), ("keys", .keys), ("tokens", .tokens),

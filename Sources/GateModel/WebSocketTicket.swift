@@ -13,13 +13,13 @@ public struct WebSocketTicket: Sendable, Hashable {
     /// The token it was asked for with; nil for the operator on the gateway's host.
     public var token: ID<AccessToken>?
     /// The login session it was asked for in; nil without one.
-    public var session: ID<LoginSession>?
+    public var session: ID<Session>?
     public var endpoint: Endpoint
     /// Its last good moment.
     public var expiresAt: Timestamp
 
     public init(
-        tenant: ID<Tenant>, principal: String, token: ID<AccessToken>?, session: ID<LoginSession>? = nil,
+        tenant: ID<Tenant>, principal: String, token: ID<AccessToken>?, session: ID<Session>? = nil,
         endpoint: Endpoint, expiresAt: Timestamp
     ) {
         self.tenant = tenant
@@ -30,6 +30,3 @@ public struct WebSocketTicket: Sendable, Hashable {
         self.expiresAt = expiresAt
     }
 }
-
-/// What `ID<LoginSession>` names: a browser's login.
-public enum LoginSession: Sendable {}

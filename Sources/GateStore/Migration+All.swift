@@ -16,6 +16,7 @@ extension Migration {
                 Migration(number: 4, name: "access", embedded: PackageResources._004_access_sqlite_sql),
                 Migration(number: 5, name: "ws-ticket", embedded: PackageResources._005_ws_ticket_sqlite_sql),
                 Migration(number: 6, name: "audit-seals", embedded: PackageResources._006_audit_seals_sqlite_sql),
+                Migration(number: 7, name: "sign-in", embedded: PackageResources._007_sign_in_sqlite_sql),
             ]
         case .postgresql:
             throw .engine(code: "there are no migrations for PostgreSQL yet")

@@ -97,6 +97,27 @@ CREATE TABLE audit_seal (
     CONSTRAINT audit_seal_last UNIQUE (gateway_id, last_sequence)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE device_authorization (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    device_code BLOB NOT NULL CONSTRAINT device_authorization_device_code UNIQUE,
+    user_code BLOB NOT NULL CONSTRAINT device_authorization_user_code UNIQUE,
+    challenge BLOB NOT NULL,
+    client TEXT NOT NULL,
+    scopes TEXT,
+    source TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    approved_by TEXT REFERENCES gate_user (id),
+    approved_at INTEGER,
+    denied_at INTEGER,
+    consumed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX device_authorization_end ON device_authorization (expires_at);
+
+CREATE INDEX device_authorization_source ON device_authorization (source, expires_at);
+
 CREATE TABLE enrolment_token (
     id TEXT NOT NULL PRIMARY KEY,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
@@ -198,6 +219,20 @@ CREATE TABLE machine_tag (
 
 CREATE INDEX machine_tag_tag ON machine_tag (tenant_id, tag);
 
+CREATE TABLE pending_sign_in (
+    digest BLOB NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    user_id TEXT NOT NULL REFERENCES gate_user (id),
+    method TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    wrong_codes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pending_sign_in_end ON pending_sign_in (expires_at);
+
+CREATE INDEX pending_sign_in_user ON pending_sign_in (user_id, created_at);
+
 CREATE TABLE port_rest (
     gateway_id TEXT NOT NULL REFERENCES gateway (id),
     address TEXT NOT NULL,
@@ -207,6 +242,16 @@ CREATE TABLE port_rest (
     foreign_until INTEGER NOT NULL,
     PRIMARY KEY (gateway_id, address, port)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery_code (
+    digest BLOB NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    user_id TEXT NOT NULL REFERENCES gate_user (id),
+    created_at INTEGER NOT NULL,
+    used_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX recovery_code_user ON recovery_code (user_id);
 
 CREATE TABLE schema_migration (
     number BIGINT NOT NULL PRIMARY KEY,
@@ -278,6 +323,44 @@ CREATE TABLE tunnel_key_reach (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tunnel_key_reach_machine ON tunnel_key_reach (machine_id);
+
+CREATE TABLE user_password (
+    user_id TEXT NOT NULL PRIMARY KEY REFERENCES gate_user (id),
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    hash TEXT NOT NULL,
+    changed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE user_session (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    user_id TEXT NOT NULL REFERENCES gate_user (id),
+    digest BLOB NOT NULL CONSTRAINT user_session_digest UNIQUE,
+    method TEXT NOT NULL,
+    source TEXT NOT NULL,
+    client TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    idle_until INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    second_factor_at INTEGER,
+    ended_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX user_session_end ON user_session (expires_at);
+
+CREATE INDEX user_session_living ON user_session (idle_until) WHERE ended_at IS NULL;
+
+CREATE INDEX user_session_user ON user_session (user_id, created_at);
+
+CREATE TABLE user_totp (
+    user_id TEXT NOT NULL PRIMARY KEY REFERENCES gate_user (id),
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    seed BLOB NOT NULL,
+    last_step INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    confirmed_at INTEGER
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ws_ticket (
     digest BLOB NOT NULL PRIMARY KEY,

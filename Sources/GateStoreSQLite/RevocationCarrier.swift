@@ -18,6 +18,11 @@ struct RevocationCarrier {
         ("gate_user", "role"), ("gate_user", "allow_from"),
     ]
 
+    /// What a user proves themselves with is as it was last: an old password may be the one that was stolen.
+    private static let proofs = ["user_password", "user_totp", "recovery_code"]
+    /// What lives for days or minutes isn't brought back at all.
+    private static let passing = ["user_session", "pending_sign_in", "device_authorization"]
+
     /// Returns how many rows it changed. All or nothing.
     func run() throws -> Int {
         let queue = try DatabaseQueue(path: to)
@@ -43,6 +48,16 @@ struct RevocationCarrier {
                             WHERE n.id = main.\(table).id AND n.\(column) <> main.\(table).\(column)
                             """)
                 }
+                for table in Self.proofs {
+                    try connection.execute(
+                        sql: "DELETE FROM main.\(table) WHERE user_id IN (SELECT id FROM newer.gate_user)")
+                    try connection.execute(
+                        sql: """
+                            INSERT INTO main.\(table) SELECT * FROM newer.\(table)
+                            WHERE user_id IN (SELECT id FROM main.gate_user)
+                            """)
+                }
+                for table in Self.passing { try connection.execute(sql: "DELETE FROM main.\(table)") }
                 let count = connection.totalChangesCount - before
                 try carryTrail(connection)
                 try connection.execute(

@@ -87,6 +87,10 @@ package struct TestGateway: Sendable {
                 try tx.rows("SELECT * FROM port_rest"), try tx.rows("SELECT * FROM tunnel_key ORDER BY id"),
                 try tx.rows("SELECT * FROM tunnel_key_reach"), try tx.rows("SELECT * FROM gate_user"),
                 try tx.rows("SELECT * FROM access_grant ORDER BY id"), try tx.rows("SELECT * FROM tenant ORDER BY id"),
+                try tx.rows("SELECT * FROM user_password"), try tx.rows("SELECT * FROM user_session ORDER BY id"),
+                try tx.rows("SELECT * FROM pending_sign_in ORDER BY digest"), try tx.rows("SELECT * FROM user_totp"),
+                try tx.rows("SELECT * FROM recovery_code ORDER BY digest"),
+                try tx.rows("SELECT * FROM device_authorization ORDER BY id"),
                 try tx.rows("SELECT * FROM access_token ORDER BY id"), try tx.rows("SELECT * FROM setup_secret"),
                 try tx.rows("SELECT * FROM audit_event ORDER BY id"),
             ]

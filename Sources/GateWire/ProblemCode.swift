@@ -17,7 +17,6 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     case enrolmentNotFound = "ENROLMENT_NOT_FOUND"
     case tunnelKeyNotFound = "TUNNEL_KEY_NOT_FOUND"
     case tokenNotFound = "TOKEN_NOT_FOUND"
-    case userNotFound = "USER_NOT_FOUND"
     case grantNotFound = "GRANT_NOT_FOUND"
     case notGranted = "NOT_GRANTED"
     case addressNotAllowed = "ADDRESS_NOT_ALLOWED"
@@ -36,6 +35,20 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     case limitReached = "LIMIT_REACHED"
     case importRefused = "IMPORT_REFUSED"
     case leaseRangeFull = "LEASE_RANGE_FULL"
+    case signInRefused = "SIGN_IN_REFUSED"
+    case signInUnavailable = "SIGN_IN_UNAVAILABLE"
+    case secondFactorRequired = "SECOND_FACTOR_REQUIRED"
+    case secondFactorRefused = "SECOND_FACTOR_REFUSED"
+    case csrfRefused = "CSRF_REFUSED"
+    case userNotFound = "USER_NOT_FOUND"
+    case sessionNotFound = "SESSION_NOT_FOUND"
+    case notPossible = "NOT_POSSIBLE"
+    case userCodeNotFound = "USER_CODE_NOT_FOUND"
+    case authorizationPending = "AUTHORIZATION_PENDING"
+    case slowDown = "SLOW_DOWN"
+    case accessDenied = "ACCESS_DENIED"
+    case expiredToken = "EXPIRED_TOKEN"
+    case secretsUnreadable = "SECRETS_UNREADABLE"
     case databaseUnavailable = "DATABASE_UNAVAILABLE"
     case providerUnavailable = "PROVIDER_UNAVAILABLE"
     case draining = "DRAINING"
@@ -45,20 +58,27 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     public var status: Int {
         switch self {
         case .malformedRequest, .unknownField, .invalidField: 400
-        case .unauthenticated, .enrolmentRefused, .setupRefused, .ticketRefused: 401
+        // RFC 8628, section 3.5, answers a poll without a token 400.
+        case .authorizationPending, .slowDown, .accessDenied, .expiredToken: 400
+        case .unauthenticated, .enrolmentRefused, .setupRefused, .ticketRefused, .signInRefused, .secondFactorRequired,
+            .secondFactorRefused:
+            401
+        case .csrfRefused, .signInUnavailable: 403
         case .forbidden, .notGranted, .addressNotAllowed, .accountDisabled, .originRefused: 403
         case .notFound, .machineNotFound, .keyNotFound, .enrolmentNotFound, .tunnelKeyNotFound, .tokenNotFound,
-            .userNotFound, .grantNotFound, .leaseNotFound:
+            .userNotFound, .grantNotFound, .leaseNotFound, .sessionNotFound, .userCodeNotFound:
             404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .generationSuperseded, .duplicateAgent, .nameTaken, .keyTaken, .importRefused, .lastAdministrator: 409
+        case .generationSuperseded, .duplicateAgent, .nameTaken, .keyTaken, .importRefused, .lastAdministrator,
+            .notPossible:
+            409
         case .bodyTooLarge: 413
         case .unsupportedMediaType: 415
         case .upgradeRequired: 426
         case .tooManyRequests, .limitReached: 429
         case .headersTooLarge: 431
-        case .leaseRangeFull, .databaseUnavailable, .providerUnavailable, .draining: 503
+        case .leaseRangeFull, .databaseUnavailable, .providerUnavailable, .draining, .secretsUnreadable: 503
         case .internalError: 500
         }
     }

@@ -72,6 +72,10 @@ struct GatewayRun {
             settings, dependencies: dependencies, database: database, health: health, effects: effects,
             inherited: inherited,
             logger: logger)
+        let signIn = SignInServices(
+            dependencies, masterKey: try await MasterKeyFile.load(settings, database: database),
+            policy: .init(idle: settings.sessionIdle, absolute: settings.sessionLifetime))
+        let browser = BrowserOrigin(url: settings.panelURL)
         let audit = AuditService(dependencies)
         let (auditTail, tickets) = (AuditTail(), TicketService(dependencies))
         let setup = SetupService(dependencies) { [settings] in unlink(FirstAdministrator.secretFile(settings)) }
@@ -100,7 +104,8 @@ struct GatewayRun {
             grants: GrantService(dependencies), tenants: TenantService(dependencies),
             setup: setup, audit: audit,
             following: AuditFollowing(dependencies, tail: auditTail), tickets: tickets,
-            sharedKeyImport: SharedKeyImport(dependencies), keys: keys, gateway: facts, readiness: { health.readiness },
+            sharedKeyImport: SharedKeyImport(dependencies), signIn: signIn, browser: browser, keys: keys,
+            gateway: facts, readiness: { health.readiness },
             gauges: { gauges.samples },
             registered: { [logger] machine, lease, source in
                 logger.info(
@@ -119,7 +124,7 @@ struct GatewayRun {
             services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics,
             dialects: dialect.map { dialect in [{ book in dialect.add(to: book) }] } ?? [])
         let admin = try AdminSocket.prepare(stateDirectory: state.path, tenant: identity.tenant)
-        warnAboutAddresses()
+        warnAboutAddresses(browser)
 
         do {
             try await FirstAdministrator(setup: setup, settings: settings, inherited: inherited, logger: logger).offer()
@@ -181,6 +186,7 @@ struct GatewayRun {
                 dependencies.credentials.streams.end(expiredAt: wall)
                 try await LeaseSweep(dependencies).run(endsLeases: endsLeases)
             },
+            PeriodicWork(name: "sign-in sweep", interval: .seconds(1), logger: logger) { try await signIn.sweep() },
             PeriodicWork(name: "tickets", interval: .seconds(30), logger: logger) { try await tickets.sweep() },
             PeriodicWork(name: "store probe", interval: .milliseconds(500), logger: logger) {
                 let isReachable = (try? database.readNow { tx in try tx.firstGateway() != nil }) ?? false
@@ -224,7 +230,12 @@ struct GatewayRun {
         return quiet
     }
 
-    private func warnAboutAddresses() {
+    private func warnAboutAddresses(_ browser: BrowserOrigin) {
+        if !browser.allowsSessions {
+            logger.warning(
+                "nobody can sign in with a browser: over plain http a session would be readable on the way; give TLS files or an https --panel-url",
+                metadata: ["gate.panel": "\(browser.text)"])
+        }
         if settings.sshPublic.host != settings.sshListen.host, settings.sshListen.isWildcard,
             settings.sshPublic == settings.sshListen.asSeen
         {

@@ -43,6 +43,16 @@ struct ServeFlags: ParsableArguments {
     var tlsCertificate: String?
     @Option(help: ArgumentHelp("PEM private key.", valueName: "file"))
     var tlsKey: String?
+    @Option(help: ArgumentHelp("Where browsers sign in (default: --public-url).", valueName: "url"))
+    var panelUrl: String?
+    @Option(help: ArgumentHelp("A browser's session ends unused after this (default: 12h).", valueName: "duration"))
+    var sessionIdle: String?
+    @Option(help: ArgumentHelp("... and in any case after this (default: 7d).", valueName: "duration"))
+    var sessionTtl: String?
+    @Option(
+        help: ArgumentHelp(
+            "The key of sealed secrets (default: <state-dir>/master.key, made at the first start).", valueName: "file"))
+    var masterKeyFile: String?
     @Option(
         help: ArgumentHelp(
             "Proxies whose X-Forwarded-For counts: addresses or blocks, comma separated.", valueName: "list"))
@@ -91,7 +101,8 @@ struct ServeFlags: ParsableArguments {
             ("api-keys-file", apiKeysFile),
             ("run-as", runAs), ("outbound-ca-file", outboundCaFile), ("fleet-url", fleetUrl), ("audit", audit),
             ("audit-syslog", auditSyslog), ("audit-webhook", auditWebhook),
-            ("audit-webhook-secret-file", auditWebhookSecretFile),
+            ("audit-webhook-secret-file", auditWebhookSecretFile), ("panel-url", panelUrl),
+            ("session-idle", sessionIdle), ("session-ttl", sessionTtl), ("master-key-file", masterKeyFile),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }
@@ -101,6 +112,7 @@ struct ServeFlags: ParsableArguments {
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
         "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file", "outbound-ca-file",
         "fleet-url", "audit", "audit-syslog", "audit-webhook", "audit-webhook-secret-file",
+        "panel-url", "session-idle", "session-ttl", "master-key-file",
     ]
 }
 

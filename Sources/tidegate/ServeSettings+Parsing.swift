@@ -76,13 +76,13 @@ extension ServeSettings {
         return nil
     }
 
-    static func url(_ text: String?) throws -> String? {
+    static func url(_ text: String?, _ name: String = "public-url") throws -> String? {
         guard var text else { return nil }
         while text.hasSuffix("/") { text.removeLast() }
         let rest = ["https://", "http://"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
         guard let rest, !rest.isEmpty, !rest.contains(where: { "/?#@ ".contains($0) }),
             !rest.unicodeScalars.contains(where: isUnprintable)
-        else { throw StartFault("public-url must be http://HOST[:PORT] or https://HOST[:PORT], without a path") }
+        else { throw StartFault("\(name) must be http://HOST[:PORT] or https://HOST[:PORT], without a path") }
         return text
     }
 

@@ -41,6 +41,12 @@ struct ServeSettings: Sendable {
     let fleet: OutboundURL?
     let environmentCredentials: EnvironmentCredentialSettings
     let audit: AuditSettings
+    /// Where browsers sign in.
+    let panelURL: String
+    let sessionIdle: Duration
+    let sessionLifetime: Duration
+    /// Nil: `master.key` of the state directory.
+    let masterKeyFile: String?
     /// Whom a gateway that root started becomes.
     let runAs: String?
 
@@ -109,6 +115,13 @@ struct ServeSettings: Sendable {
         fleet = try Self.fleet(values["fleet-url"], environment: environment)
         environmentCredentials = EnvironmentCredentialSettings(environment: environment)
         audit = try AuditSettings(values)
+        panelURL = try Self.url(values["panel-url"], "panel-url") ?? publicURL
+        sessionIdle = try Self.duration(values["session-idle"] ?? "12h", "session-idle")
+        sessionLifetime = try Self.duration(values["session-ttl"] ?? "7d", "session-ttl")
+        guard sessionIdle >= .seconds(60), sessionLifetime >= sessionIdle else {
+            throw StartFault("session-idle must be at least 60s, and session-ttl not shorter")
+        }
+        masterKeyFile = try Self.path(values["master-key-file"], "master-key-file")
         runAs = values["run-as"]
         if let runAs, LoginName(rawValue: runAs) == nil { throw StartFault("run-as must be \(LoginName.rule)") }
     }

@@ -42,7 +42,8 @@ struct DialectAPI: Sendable {
             users: UserService(dependencies), grants: GrantService(dependencies), tenants: TenantService(dependencies),
             setup: SetupService(dependencies), audit: AuditService(dependencies),
             following: AuditFollowing(dependencies, tail: AuditTail()), tickets: TicketService(dependencies),
-            sharedKeyImport: SharedKeyImport(dependencies), keys: dependencies.keys, gateway: facts,
+            sharedKeyImport: SharedKeyImport(dependencies), signIn: try gateway.makeSignIn(),
+            browser: BrowserOrigin(url: "https://gate.example"), keys: dependencies.keys, gateway: facts,
             readiness: { Readiness(faults: []) }, gauges: { [] }, registered: { _, _, _ in })
         let dialect = SSHTunnelGatewayDialect(
             service: SharedKeyService(dependencies, leaseLifetime: .seconds(120)),

@@ -113,11 +113,11 @@ import Testing
 
     @Test func `query parameters nobody reads are refused wherever a credential is asked for`() async throws {
         let api = try await TestAPI.make()
-        let before = try await api.gateway.storeContents()
         for entry in api.entries where entry.access != .anyone && !RouteTable.isForTheHost(entry) {
             let good = try #require(RouteTable.good(entry))
             guard entry.access != .setupSecret else { continue }
             let body = try await good.body?(api)
+            let before = try await api.gateway.storeContents()
             let response = try await api.withClient { client in
                 try await client.execute(
                     uri: api.path(entry.path, query: "bogus=1"), method: .init(rawValue: entry.method) ?? .get,
@@ -126,8 +126,8 @@ import Testing
             }
             #expect(
                 expectProblem(response, status: 400, "\(entry.method) \(entry.path)?bogus=1") == .unknownField)
+            #expect(try await api.gateway.storeContents() == before)
         }
-        #expect(try await api.gateway.storeContents() == before)
     }
 
     @Test(arguments: [

@@ -49,6 +49,50 @@ enum RouteTable {
         "DELETE /grants/:id": GoodRequest(204),
         "GET /access/check": GoodRequest(200),
         "GET /connections": GoodRequest(200),
+        "POST /auth/password-login": GoodRequest(200) { api in
+            try await api.signIn.passwords.setPassword(
+                ofUserNamed: "admin", current: nil, new: "a long pass phrase", by: api.gateway.admin)
+            return #"{"username":"admin","password":"a long pass phrase"}"#
+        },
+        "POST /auth/logout": GoodRequest(200),
+        "GET /auth/status": GoodRequest(200),
+        "GET /auth/sessions": GoodRequest(200),
+        "DELETE /auth/sessions/:id": GoodRequest(204),
+        "POST /auth/password": GoodRequest(204) { api in
+            try await api.forgetSignIn()
+            return #"{"new_password":"a long pass phrase"}"#
+        },
+        "POST /auth/totp": GoodRequest(201) { api in
+            try await api.forgetSignIn()
+            return "{}"
+        },
+        "POST /auth/totp/confirm": GoodRequest(200) { api in
+            try await api.forgetSignIn()
+            let offer = try await api.signIn.secondFactor.offer(password: nil, by: api.caller)
+            return #"{"code":"\#(try api.gateway.code(offer))"}"#
+        },
+        "POST /auth/totp/recovery-codes": GoodRequest(200) { api in #"{"code":"\#(try await api.recoveryCode())"}"# },
+        "POST /auth/totp/disable": GoodRequest(204) { api in #"{"code":"\#(try await api.recoveryCode())"}"# },
+        "POST /auth/totp/reset": GoodRequest(204) { api in
+            try await api.addEve()
+            return #"{"username":"eve"}"#
+        },
+        "POST /auth/device": GoodRequest(200) { _ in
+            #"{"client_name":"tidegate on box","code_challenge":"\#(String(repeating: "A", count: 43))"}"#
+        },
+        "POST /auth/device/token": GoodRequest(201) { api in
+            let verifier = String(repeating: "v", count: 43)
+            let begun = try await api.beginDevice(verifier)
+            _ = try await api.signIn.devices.decide(
+                userCode: begun.userCode, approves: true, proof: .init(), by: api.caller)
+            return #"{"device_code":"\#(begun.deviceCode.reveal())","code_verifier":"\#(verifier)"}"#
+        },
+        "POST /auth/device/lookup": GoodRequest(200) { api in
+            #"{"user_code":"\#(try await api.beginDevice("v").userCode)"}"#
+        },
+        "POST /auth/device/decision": GoodRequest(200) { api in
+            #"{"user_code":"\#(try await api.beginDevice("v").userCode)","approve":true}"#
+        },
         "POST /machines": GoodRequest(201) { _ in #"{"name":"db\#(fresh())","tags":["a"],"enrolment_ttl":60}"# },
         "GET /machines": GoodRequest(200),
         "GET /machines/:agent_id": GoodRequest(200),
@@ -113,6 +157,15 @@ enum RouteTable {
         case (.machine, .node): return 403
         case (.machine, .agentAPIKey): return 400
         case (.enrolmentToken, _), (.machine, _), (.sharedKey, _), (_, .nobody), (_, .enrolmentToken): return 401
+        // A cookie counts where a route says so, and nowhere else.
+        case (.person, .browser), (.session, .browser): return good
+        case (_, .browser): return 401
+        // Programs, machines and nodes are no persons, and only a person answers a program.
+        case (.session, _), (.person, .agentKey), (.person, .tunnelHost), (.person, .node), (.person, .drainSecret),
+            (.person, .agentAPIKey):
+            return 403
+        case (.person(let scopes), _):
+            return sender.scopes.isSuperset(of: scopes) ? person(entry, sender, good: good) : 403
         case (.principal, .agentAPIKey): return 403
         case (.principal, .agentKey), (.principal, .node), (.principal, .drainSecret):
             return name(entry) == "POST /tokens/current/renew" ? 400 : good
@@ -124,12 +177,22 @@ enum RouteTable {
         }
     }
 
+    /// A person asks about themselves: the session and the second factor of the table are the first administrator's.
+    private static func person(_ entry: RouteBook.Entry, _ sender: Sender, good: Int) -> Int {
+        guard sender != .administrator, sender != .narrow else { return good }
+        switch name(entry) {
+        case "DELETE /auth/sessions/:id": return 404
+        case "POST /auth/totp/confirm", "POST /auth/totp/recovery-codes", "POST /auth/totp/disable": return 409
+        default: return good
+        }
+    }
+
     /// Whether what the request names exists for the sender.
     private static func isKnown(_ entry: RouteBook.Entry, to sender: Sender) -> Bool {
         let name = name(entry)
         let namesMachine =
             entry.path.contains(":agent_id")
-            || ["POST /tunnel-keys", "GET /access/check", "POST /grants"].contains(name)
+            || ["POST /tunnel-keys", "GET /access/check", "POST /grants", "POST /auth/totp/reset"].contains(name)
         switch sender {
         case .otherTenant: return !namesMachine && !entry.path.contains(":")
         // Somebody else's: the table's token is the first administrator's, its key the operator's on the host.
@@ -144,7 +207,8 @@ enum RouteTable {
         case .anyone, .setupSecret, .sharedKey, .ticket: .nobody
         case .enrolmentToken: .enrolmentToken
         case .machine: .agentKey
-        case .scoped, .principal: .administrator
+        case .scoped, .principal, .person: .administrator
+        case .session: .browser
         }
     }
 }

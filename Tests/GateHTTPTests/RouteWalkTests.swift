@@ -30,8 +30,11 @@ import Testing
     @Test func `every route answers every sender as its kind of access says`() async throws {
         for entry in try await TestAPI.make().entries {
             let good = try #require(RouteTable.good(entry))
-            let api = try await TestAPI.make()
+            var api = try await TestAPI.make()
             for sender in Sender.allCases {
+                // Signing out, for one, is not to be done twice.
+                if entry.path.contains("/auth/") { api = try await TestAPI.make() }
+                let (api, sender) = (api, sender)
                 let body = try await good.body?(api)
                 let response = try await api.withClient { client in
                     try await client.execute(
@@ -54,10 +57,10 @@ import Testing
 
     @Test func `a refused sender changes nothing`() async throws {
         let api = try await TestAPI.make()
-        let before = try await api.gateway.storeContents()
         for entry in api.entries where entry.access != .setupSecret && entry.method != "GET" {
             let good = try #require(RouteTable.good(entry))
             let body = try await good.body?(api)
+            let before = try await api.gateway.storeContents()
             for sender in Sender.allCases where RouteTable.status(entry, sender, good: good.status) >= 400 {
                 _ = try await api.withClient { client in
                     try await client.execute(
@@ -65,8 +68,8 @@ import Testing
                         headers: api.headers(sender, json: body != nil), body: body.map { ByteBuffer(string: $0) })
                 }
             }
+            #expect(try await api.gateway.storeContents() == before, "\(entry.method) \(entry.path)")
         }
-        #expect(try await api.gateway.storeContents() == before)
     }
 
     @Test func `every path says which methods it takes`() async throws {

@@ -1,6 +1,7 @@
 import GateControl
 import GateHTTP
 import GateModel
+import GateStore
 import GateTesting
 import GateWire
 import HTTPTypes
@@ -24,6 +25,8 @@ enum Sender: String, CaseIterable, Sendable {
     case node
     /// Secrets of the gateway's environment.
     case drainSecret, agentAPIKey
+    /// The administrator, by the cookie of a session.
+    case browser
 
     var scopes: Scopes {
         switch self {
@@ -50,6 +53,10 @@ struct TestAPI: Sendable {
     private let others: [any TokenProvider]
     /// What stands for `:id` on each kind of path.
     let ids: [String: String]
+    let signIn: SignInServices
+    let administrator: User
+    let cookie: String
+    let session: Session
 
     static func make() async throws -> TestAPI {
         let gateway = try await TestGateway.make()
@@ -108,6 +115,16 @@ struct TestAPI: Sendable {
             [
                 try .init(.drain, Secret(String(drainSecret))), try .init(.agent, Secret(String(agentAPIKey))),
             ], tenant: dependencies.identity.tenant)
+        let signIn = try gateway.makeSignIn()
+        // Not by the token: what a test does first with it shall be the first.
+        let tenant = dependencies.identity.tenant
+        guard
+            let user = try await gateway.database.read({ tx in
+                try tx.user(named: SetupService.administratorName, in: tenant)
+            })
+        else { throw BadSample() }
+        let (cookie, session) = try await gateway.openSession(user)
+        let (_, spareSession) = try await gateway.openSession(user)
         let facts = GatewayFacts(
             body: GatewayBody(
                 id: dependencies.identity.gateway.text, version: "0.1.0", publicURL: "https://gate.example",
@@ -121,6 +138,7 @@ struct TestAPI: Sendable {
             grants: grants, tenants: tenants, setup: setup,
             audit: AuditService(dependencies), following: AuditFollowing(dependencies, tail: AuditTail()),
             tickets: TicketService(dependencies), sharedKeyImport: SharedKeyImport(dependencies),
+            signIn: signIn, browser: BrowserOrigin(url: "https://gate.example"),
             keys: dependencies.keys, gateway: facts,
             readiness: { Readiness(faults: []) },
             gauges: {
@@ -146,8 +164,9 @@ struct TestAPI: Sendable {
             ids: [
                 "tokens": spareToken.token.id.text, "enrolments": spareEnrolment.token.id.text,
                 "keys": spareKey.key.id.text, "tunnel-keys": jump.key.key.id.text,
-                "grants": grantIDs[2],
-            ])
+                "grants": grantIDs[2], "sessions": spareSession.id.text,
+            ],
+            signIn: signIn, administrator: user, cookie: cookie, session: session)
     }
 
     var mode: AuthenticationMode { .bearer(Authentication(gateway.dependencies, others: others)) }
@@ -178,6 +197,10 @@ struct TestAPI: Sendable {
     func headers(_ sender: Sender, json: Bool = false) -> HTTPFields {
         var headers = HTTPFields()
         if let bearer = bearers[sender] { headers[.authorization] = "Bearer \(bearer)" }
+        if sender == .browser {
+            headers[.cookie] = "__Host-tidegate=\(cookie)"
+            headers[HTTPField.Name("X-CSRF-Token") ?? .date] = signIn.sessions.forgeryToken(of: session.id)
+        }
         if json { headers[.contentType] = "application/json" }
         return headers
     }

@@ -7,7 +7,10 @@ struct UserCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user",
         abstract: "Add, list, change and disable users: people and programs.",
-        subcommands: [UserAdd.self, UserList.self, UserShow.self, UserSet.self, UserDisable.self, UserEnable.self])
+        subcommands: [
+            UserAdd.self, UserList.self, UserShow.self, UserSet.self, UserDisable.self, UserEnable.self,
+            UserPassword.self, UserResetTOTP.self,
+        ])
 }
 
 struct UserAdd: GatewayCommand {

@@ -8,9 +8,7 @@ public struct MintedCredential: Sendable {
 
     /// 32 bytes of the system's generator, in base64url (RFC 4648, section 5) behind the kind's prefix.
     public init(_ kind: CredentialKind) {
-        var generator = SystemRandomNumberGenerator()
-        let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-        let text = kind.rawValue + base64URL(bytes)
+        let text = kind.rawValue + base64URL(randomBytes(32))
         self.text = Secret(text)
         self.digest = CredentialDigest(of: text)
     }
@@ -22,7 +20,14 @@ extension CredentialDigest {
     }
 }
 
-private func base64URL(_ bytes: [UInt8]) -> String {
+/// Bytes of the system's generator.
+func randomBytes(_ count: Int) -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+}
+
+/// RFC 4648, section 5, without padding.
+func base64URL(_ bytes: [UInt8]) -> String {
     let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
     var text: [UInt8] = []
     var buffer: UInt32 = 0

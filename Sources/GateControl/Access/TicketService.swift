@@ -17,7 +17,7 @@ public struct TicketService: Sendable {
         let now = dependencies.now()
         let ticket = WebSocketTicket(
             tenant: caller.tenant, principal: caller.principal.text, token: caller.principal.token,
-            endpoint: endpoint, expiresAt: now + WebSocketTicket.lifetime)
+            session: caller.principal.session, endpoint: endpoint, expiresAt: now + WebSocketTicket.lifetime)
         try await dependencies.database.write { [dependencies] tx in
             guard try tx.liveTicketCount(of: ticket.principal, at: now) < Self.limit else {
                 throw ControlError.limitReached("You have \(Self.limit) unused tickets; wait until they expire.")
@@ -109,6 +109,12 @@ public struct TicketService: Sendable {
                 guard found.token.allowFrom.admits(source), found.user.allowFrom.admits(source) else { return nil }
                 principal = .user(found.user, by: .token(token), scopes: found.token.scopes(of: found.user.role))
                 until = found.token.expiresAt
+            } else if let session = ticket.session {
+                guard let found = try tx.liveSession(session, at: now), found.user.allowFrom.admits(source) else {
+                    return nil
+                }
+                principal = .user(found.user, by: .session(session), scopes: found.user.role.scopes)
+                until = found.session.expiresAt
             } else {
                 guard let listener else { return nil }
                 principal = listener
@@ -125,5 +131,10 @@ extension Principal {
     /// The token it acts by, if it is one.
     fileprivate var token: ID<AccessToken>? {
         if case .user(_, .token(let token), _) = self { token } else { nil }
+    }
+
+    /// The session it acts in, if it does.
+    fileprivate var session: ID<Session>? {
+        if case .user(_, .session(let session), _) = self { session } else { nil }
     }
 }

@@ -60,7 +60,7 @@ public final class RefusalLog: Sendable {
                     try tx.appendAudit(
                         AuditEvent(
                             id: .ordered(at: now), tenant: identity.tenant, gateway: identity.gateway, at: now,
-                            action: .accessRefused, severity: .warning, outcome: .refused, actor: "stranger",
+                            action: subject.action, severity: .warning, outcome: .refused, actor: "stranger",
                             credential: subject.credential, source: subject.source, subject: subject.kind,
                             details: [("reason", subject.reason), ("count", String(count))]))
                 }
@@ -75,6 +75,18 @@ public final class RefusalLog: Sendable {
         } catch {
             state.withLock { $0.dropped += dropped + counts.values.reduce(0, +) }
             throw error
+        }
+    }
+}
+
+extension RefusalLog.Subject {
+    /// What people are refused has names of its own.
+    fileprivate var action: AuditAction {
+        switch kind {
+        case "password": .loginFailed
+        case "second-factor": .totpFailed
+        case "session": .sessionRefused
+        default: .accessRefused
         }
     }
 }

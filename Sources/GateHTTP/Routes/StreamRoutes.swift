@@ -12,8 +12,8 @@ struct StreamRoutes {
 
     func add(to book: RouteBook) {
         let services = services
-        let door = StreamDoor(tickets: services.tickets, origin: origin(of: services.gateway.body.publicURL))
-        book.scoped(.auditRead, .post, "\(root)/auth/ws-ticket") { request, context in
+        let door = StreamDoor(tickets: services.tickets, origin: services.browser.text)
+        book.person(.auditRead, .post, "\(root)/auth/ws-ticket") { request, context in
             let body = try await request.decode(TicketRequest.self)
             guard let endpoint = WebSocketTicket.Endpoint(rawValue: body.endpoint) else {
                 throw Field.invalid(

@@ -37,7 +37,7 @@ extension Transaction {
             WebSocketTicket(
                 tenant: try row.id("tenant_id", of: Tenant.self), principal: try row.text("principal"),
                 token: try row.optionalID("token_id", of: AccessToken.self),
-                session: try row.optionalID("session_id", of: LoginSession.self), endpoint: endpoint,
+                session: try row.optionalID("session_id", of: Session.self), endpoint: endpoint,
                 expiresAt: try row.timestamp("expires_at"))
         }
     }

@@ -54,8 +54,8 @@ extension Transaction {
         try rows("SELECT count(*) AS n FROM gate_user WHERE tenant_id = \(tenant)").first?.int("n") ?? 0
     }
 
-    /// True when somebody can still sign in: a user who isn't disabled holds a token that is neither revoked nor expired.
-    /// `besidesUnused` leaves out tokens of that label that were never used.
+    /// True when somebody can still sign in: an administrator who isn't disabled has a password, or holds a token that is
+    /// neither revoked nor expired. `besidesUnused` leaves out tokens of that label that were never used.
     public func hasUsableAdministrator(
         at now: Timestamp, besidesUnused label: String? = nil
     ) throws(StoreError) -> Bool {
@@ -64,7 +64,10 @@ extension Transaction {
             """
             SELECT 1 AS one FROM access_token t JOIN gate_user u ON u.id = t.user_id
             WHERE u.role = 'admin' AND u.disabled_at IS NULL AND t.revoked_at IS NULL
-              AND (t.expires_at IS NULL OR t.expires_at > \(now)) \(rest) LIMIT 1
+              AND (t.expires_at IS NULL OR t.expires_at > \(now)) \(rest)
+            UNION ALL
+            SELECT 1 AS one FROM user_password p JOIN gate_user u ON u.id = p.user_id
+            WHERE u.role = 'admin' AND u.disabled_at IS NULL LIMIT 1
             """
         ).isEmpty
     }
