@@ -63,7 +63,8 @@ private final class Lookups: Sendable {
             let client = try client(lookup: { _ in addresses })
             let error = await #expect(throws: OutboundError.self) {
                 _ = try await client.send(
-                    OutboundRequest(.webhook, .post, url("https://evil.example:\(server.port)/"), body: []))
+                    OutboundRequest(.webhook, .post, url("https://evil.example:\(server.port)/"), body: []),
+                    limits: limits())
             }
             guard case .refusedAddress = error else {
                 Issue.record("\(String(describing: error))")
@@ -91,7 +92,8 @@ private final class Lookups: Sendable {
             answer(status, headers: "Location: http://127.0.0.1:\(target.port)/\r\n"))
         let error = await #expect(throws: OutboundError.self) {
             _ = try await client().send(
-                OutboundRequest(.fleet, .post, url("http://127.0.0.1:\(server.port)/"), body: Array("secret".utf8)))
+                OutboundRequest(.fleet, .post, url("http://127.0.0.1:\(server.port)/"), body: Array("secret".utf8)),
+                limits: limits())
         }
         #expect(error == .redirected(status: Int(status.prefix(3)) ?? 0))
         #expect(target.seen.connections == 0)
@@ -150,7 +152,7 @@ private final class Lookups: Sendable {
             }
         }
         await #expect(throws: OutboundError.unresolvable) {
-            _ = try await client.send(OutboundRequest(.fleet, .get, url("https://fleet.example/")))
+            _ = try await client.send(OutboundRequest(.fleet, .get, url("https://fleet.example/")), limits: limits())
         }
     }
 
@@ -171,11 +173,13 @@ private final class Lookups: Sendable {
         let gone = try await TestServer("")
         try await gone.close()
         await #expect(throws: OutboundError.unreachable) {
-            _ = try await client().send(OutboundRequest(.fleet, .get, url("http://127.0.0.1:\(gone.port)/")))
+            _ = try await client().send(
+                OutboundRequest(.fleet, .get, url("http://127.0.0.1:\(gone.port)/")), limits: limits())
         }
         let other = try await TestServer("SSH-2.0-OpenSSH_9.9\r\n")
         await #expect(throws: OutboundError.malformedAnswer) {
-            _ = try await client().send(OutboundRequest(.fleet, .get, url("http://127.0.0.1:\(other.port)/")))
+            _ = try await client().send(
+                OutboundRequest(.fleet, .get, url("http://127.0.0.1:\(other.port)/")), limits: limits())
         }
     }
 
@@ -188,7 +192,8 @@ private final class Lookups: Sendable {
         let server = try await TestServer(answer("200 OK"))
         let error = await #expect(throws: OutboundError.self) {
             _ = try await client().send(
-                OutboundRequest(.webhook, .get, url("http://127.0.0.1:\(server.port)/"), headers: [(name, value)]))
+                OutboundRequest(.webhook, .get, url("http://127.0.0.1:\(server.port)/"), headers: [(name, value)]),
+                limits: limits())
         }
         guard case .invalidRequest = error else {
             Issue.record("\(String(describing: error))")
@@ -217,13 +222,14 @@ private final class Lookups: Sendable {
             return [lookups.next() == 1 ? address : ResolvedAddress(literal: "127.0.0.1")].compactMap { $0 }
         }
         let response = try await client.send(
-            OutboundRequest(.fleet, .get, url("https://fleet.example.org:\(server.port)/x")))
+            OutboundRequest(.fleet, .get, url("https://fleet.example.org:\(server.port)/x")), limits: limits())
         #expect(String(decoding: response.body, as: UTF8.self) == "hello")
         #expect(server.seen.text.lowercased().contains("host: fleet.example.org:\(server.port)\r\n"))
         #expect(lookups.count == 1)
         // It is asked again for the next call, which the address it gives now ends.
         await #expect(throws: OutboundError.refusedAddress(.loopback)) {
-            _ = try await client.send(OutboundRequest(.fleet, .get, url("https://fleet.example.org:\(server.port)/x")))
+            _ = try await client.send(
+                OutboundRequest(.fleet, .get, url("https://fleet.example.org:\(server.port)/x")), limits: limits())
         }
         #expect(server.seen.connections == 1)
     }
@@ -237,7 +243,7 @@ private final class Lookups: Sendable {
             let client = try client(trustRoots: trustRoots) { _ in [address] }
             await #expect(throws: OutboundError.untrusted) {
                 _ = try await client.send(
-                    OutboundRequest(.fleet, .get, url("https://fleet.example.org:\(server.port)/")))
+                    OutboundRequest(.fleet, .get, url("https://fleet.example.org:\(server.port)/")), limits: limits())
             }
         }
         #expect(server.seen.text.isEmpty)
@@ -252,7 +258,7 @@ private final class Lookups: Sendable {
         let gone = try #require(ResolvedAddress(literal: "192.0.2.253"))
         let client = try client(trustRoots: files.certificate) { _ in [gone, address] }
         let response = try await client.send(
-            OutboundRequest(.webhook, .get, url("https://fleet.example.org:\(server.port)/")))
+            OutboundRequest(.webhook, .get, url("https://fleet.example.org:\(server.port)/")), limits: limits())
         #expect(response.status == 200)
     }
 
