@@ -2,6 +2,7 @@ import GateControl
 import GateHTTP
 import GateModel
 import GateSSH
+import GateStore
 import GateTesting
 import HTTPTypes
 import HummingbirdTesting
@@ -119,11 +120,17 @@ enum RouteTable {
         "POST /auth/ws-ticket": GoodRequest(201) { _ in #"{"endpoint":"/api/v1/audit/stream"}"# },
         // Whoever asks without an upgrade is told to ask for one; the black-box suite has the rest, over sockets.
         "GET /audit/stream": GoodRequest(426),
-        "POST /imports/ssh-tunnel-gateway": GoodRequest(200) { _ in
+        "POST /imports/ssh-tunnel-gateway": GoodRequest(200) { api in
             let number = fresh()
             let key = try SampleKeys.publicKey(number).line
+            // A port that no machine holds: one is given out by chance.
+            let gateway = api.gateway.dependencies.identity.gateway
+            let held = try await api.gateway.database.read { tx in
+                try tx.leasedPorts(on: gateway, address: "127.0.0.1")
+            }
+            let port = (20_000...20_099).first { !held.contains($0) } ?? 20_000
             return
-                #"{"agents":[{"agent_id":"old\#(number)","port":\#(20_010 + number % 90),"public_key":"\#(key)","last_seen_at":"2026-01-01T00:00:00Z","lease_expires_at":"2999-01-01T00:00:00Z"}]}"#
+                #"{"agents":[{"agent_id":"old\#(number)","port":\#(port),"public_key":"\#(key)","last_seen_at":"2026-01-01T00:00:00Z","lease_expires_at":"2999-01-01T00:00:00Z"}]}"#
         },
     ]
 
