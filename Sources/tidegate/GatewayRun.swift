@@ -160,8 +160,10 @@ struct GatewayRun {
         let started = ContinuousClock.now
         let clockSteps = Mutex(ClockSteps(grace: reportingTime))
         var all: [any Service] = ssh.services
-        all += try AuditServices(settings: settings, dependencies: dependencies, tail: auditTail, logger: logger)
-            .all()
+        all += AuditServices(
+            settings: settings, dependencies: dependencies, tail: auditTail, outbound: outbound, logger: logger
+        )
+        .all()
         all += [
             PeriodicWork(name: "refusals", interval: .seconds(60), runsAtEnd: true, logger: logger) {
                 try await refusals.flush(to: database, identity: identity, at: now())

@@ -33,21 +33,9 @@ struct AuditExportWork: Service {
     }
 
     private func attempt() async -> Bool {
-        do {
-            try await exporter.pass()
-            if health.succeeded(part) {
-                logger.notice("the audit trail is sent again", metadata: ["gate.part": "\(part)"])
-            }
-            return true
-        } catch is CancellationError {
-            return true
-        } catch {
-            if health.failed(part, "\(error)") {
-                logger.warning(
-                    "the audit trail can't be sent; it is tried again, and nothing of it is lost",
-                    metadata: ["gate.part": "\(part)", "error": "\(error)"])
-            }
-            return false
-        }
+        await health.attempt(
+            part, logger, fails: "the audit trail can't be sent; it is tried again, and nothing of it is lost",
+            isWellAgain: "the audit trail is sent again"
+        ) { try await exporter.pass() }
     }
 }

@@ -29,13 +29,9 @@ struct AuditHead: StoreFileCommand {
     }
 
     func perform() throws {
-        let path = try options.location().file
-        let file = try SQLiteStoreFile(path: path)
-        guard try file.schema(StoreOptions.migrations()) == StoreOptions.newestSchema else {
-            throw StartFault("\(path) is of an older version: start the gateway once")
-        }
+        let file = try options.currentStore().file
         let head = try file.look { tx in try tx.firstGateway().flatMap { try tx.auditHead(of: $0.gateway) } }
-        guard let head else { throw StartFault("nothing is sealed yet in \(path)") }
+        guard let head else { throw StartFault("nothing is sealed yet in \(file.path)") }
         guard options.json else { return print(head.anchor) }
         print(
             try JSONText.document(

@@ -1,5 +1,4 @@
 import GateControl
-import GateOutbound
 import Logging
 import ServiceLifecycle
 
@@ -8,9 +7,10 @@ struct AuditServices {
     let settings: ServeSettings
     let dependencies: ControlDependencies
     let tail: AuditTail
+    let outbound: any OutboundSender
     let logger: Logger
 
-    func all() throws -> [any Service] {
+    func all() -> [any Service] {
         let trail = AuditTrail(dependencies)
         let health = dependencies.auditing.health
         var services: [any Service] = [
@@ -27,7 +27,7 @@ struct AuditServices {
         }
         if let webhook = settings.audit.webhook {
             let client = AuditWebhook(
-                url: webhook.url, secret: webhook.secret, sender: try OutboundClient(settings), now: dependencies.now)
+                url: webhook.url, secret: webhook.secret, sender: outbound, now: dependencies.now)
             services.append(export(.webhook, to: webhook.url.text) { try await client.deliver($0) })
         }
         return services

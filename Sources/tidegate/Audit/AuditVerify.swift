@@ -47,11 +47,7 @@ struct AuditVerify: StoreFileCommand {
 
     func perform() throws {
         let anchors = anchor.compactMap { AuditAnchor($0) }
-        let (stateDirectory, path) = try options.location()
-        let file = try SQLiteStoreFile(path: path)
-        guard try file.schema(StoreOptions.migrations()) == StoreOptions.newestSchema else {
-            throw StartFault("\(path) is of an older version: start the gateway once")
-        }
+        let (stateDirectory, file) = try options.currentStore()
         let lock = "\(stateDirectory)/lock"
         let report = try AuditVerification(
             file: file, folder: "\(stateDirectory)/audit", key: AuditKeyFile(path: "\(stateDirectory)/audit.key"),

@@ -35,20 +35,9 @@ struct AuditWork: Service {
         await attempt(.log) { try await log.pass() }
     }
 
-    /// A failure is logged when it begins and tried again; nothing is lost by it.
     private func attempt(_ part: AuditHealth.Part, _ work: () async throws -> Void) async {
-        do {
-            try await work()
-            if health.succeeded(part) {
-                logger.notice("the audit trail is whole again", metadata: ["gate.part": "\(part)"])
-            }
-        } catch is CancellationError {
-            return
-        } catch {
-            guard health.failed(part, "\(error)") else { return }
-            logger.warning(
-                "the audit trail can't be written down; it is tried again",
-                metadata: ["gate.part": "\(part)", "error": "\(error)"])
-        }
+        _ = await health.attempt(
+            part, logger, fails: "the audit trail can't be written down; it is tried again",
+            isWellAgain: "the audit trail is whole again", work)
     }
 }

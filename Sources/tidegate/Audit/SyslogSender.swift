@@ -42,11 +42,6 @@ actor SyslogSender {
         }
     }
 
-    func close() {
-        channel?.close(promise: nil)
-        channel = nil
-    }
-
     private func send(_ message: String, over channel: any Channel) async throws {
         let bytes =
             switch address {

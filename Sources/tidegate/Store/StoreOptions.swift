@@ -31,8 +31,15 @@ struct StoreOptions: ParsableArguments {
 
     static func migrations() throws -> Migrator { try Migrator(Migration.all(for: .sqlite)) }
 
-    /// The schema that this program makes.
-    static var newestSchema: Int { get throws { try Migration.all(for: .sqlite).count } }
+    /// The state directory and a store that has this program's own schema.
+    func currentStore() throws -> (stateDirectory: String, file: SQLiteStoreFile) {
+        let (stateDirectory, path) = try location()
+        let file = try SQLiteStoreFile(path: path)
+        guard try file.schema(Self.migrations()) == Migration.all(for: .sqlite).count else {
+            throw StartFault("\(path) is of an older version: start the gateway once")
+        }
+        return (stateDirectory, file)
+    }
 
     /// Shows how far a copy is, on a terminal only.
     var progress: SQLiteStoreFile.Progress? {
