@@ -1,3 +1,4 @@
+import GateModel
 public import GateWire
 
 /// Tokens, users, grants and tenants.

@@ -1,3 +1,4 @@
+import GateModel
 public import GateWire
 
 /// Which machines a list shows; an empty filter shows all.

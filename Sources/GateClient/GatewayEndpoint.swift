@@ -1,3 +1,5 @@
+import GateModel
+
 /// Where a client may speak to a gateway: https anywhere, plain http on this host's loopback only, or a Unix socket.
 public struct GatewayEndpoint: Sendable, Hashable, CustomStringConvertible {
     /// What the bytes go through.
@@ -59,19 +61,4 @@ public struct GatewayEndpoint: Sendable, Hashable, CustomStringConvertible {
             "\(usesTLS ? "https" : "http")+unix://\(percentEncoded(path))\(url?.prefix ?? "")"
         }
     }
-}
-
-/// RFC 3986: everything but unreserved characters as `%XX`.
-func percentEncoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var bytes = [UInt8]()
-    for byte in text.utf8 {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            bytes.append(byte)
-        default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
-        }
-    }
-    return String(decoding: bytes, as: UTF8.self)
 }

@@ -172,17 +172,3 @@ struct Page<Subject> {
         return "<\(request.uri.path)?\(query.joined(separator: "&"))>; rel=\"next\""
     }
 }
-
-private func percentEncoded(_ text: some StringProtocol) -> String {
-    var encoded = ""
-    for byte in text.utf8 {
-        let scalar = Unicode.Scalar(byte)
-        if byte < 0x80, scalar.properties.isAlphabetic || (0x30...0x39).contains(byte) || "-._~".utf8.contains(byte) {
-            encoded.unicodeScalars.append(scalar)
-        } else {
-            let hex = String(byte, radix: 16, uppercase: true)
-            encoded += "%" + (hex.count == 1 ? "0" : "") + hex
-        }
-    }
-    return encoded
-}

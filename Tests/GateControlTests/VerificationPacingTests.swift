@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test func `one host's IPv6 addresses are one source`() {
-        let name = VerificationPacing.bucketName
+        let name = sourceGroup
         #expect(name("2001:db8:1:2::1") == name("2001:db8:1:2:ffff::9"))
         #expect(name("2001:db8:1:2::1") != name("2001:db8:1:3::1"))
         #expect(name("192.0.2.1") == "192.0.2.1")

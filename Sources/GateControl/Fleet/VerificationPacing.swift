@@ -46,7 +46,7 @@ package final class VerificationPacing: Sendable {
     package init() {}
 
     package func begin(_ digest: CredentialDigest, from source: String, at now: ContinuousClock.Instant) -> Admission {
-        let name = Self.bucketName(source)
+        let name = sourceGroup(source)
         return state.withLock { state in
             if let end = state.good[digest] {
                 if now < end { return .admitted(Ticket(bucket: nil)) }
@@ -91,10 +91,5 @@ package final class VerificationPacing: Sendable {
             case nil: break
             }
         }
-    }
-
-    /// An IPv4 address, or the /64 of an IPv6 one, which is what one host is given.
-    package static func bucketName(_ source: String) -> String {
-        source.contains(":") ? AddressBlock("\(source)/64")?.text ?? source : source
     }
 }

@@ -66,7 +66,7 @@ public struct DeviceService: Sendable {
     /// `challenge` is SHA-256, in base64url, of a verifier that the program keeps to itself: the device code alone gets
     /// nothing. Throws `tooManyAttempts` when too many wait, `invalid` for a challenge that is none.
     public func begin(client: Label, scopes: Scopes?, challenge: String, source: String) async throws -> Begun {
-        guard let challenge = bytes(base64URL: challenge), challenge.count == 32 else {
+        guard let challenge = BaseEncoding.bytes(base64URL: challenge), challenge.count == 32 else {
             throw ControlError.invalid(field: "code_challenge", rule: "SHA-256 of the verifier, in base64url")
         }
         guard !client.rawValue.isEmpty else { throw ControlError.invalid(field: "client_name", rule: "1 to 200 bytes") }

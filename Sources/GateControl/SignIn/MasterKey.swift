@@ -30,12 +30,12 @@ public struct MasterKey: Sendable {
     /// From base64 or base64url, with white space around it; nil for another length.
     public init?(text: String) {
         let word = text.filter { !$0.isWhitespace && $0 != "=" }.replacing("+", with: "-").replacing("/", with: "_")
-        guard let bytes = GateControl.bytes(base64URL: word) else { return nil }
+        guard let bytes = BaseEncoding.bytes(base64URL: word) else { return nil }
         self.init(bytes)
     }
 
     /// A fresh key of the system's generator, as the text to keep.
-    public static func generate() -> Secret<String> { Secret(base64URL(randomBytes(length))) }
+    public static func generate() -> Secret<String> { Secret(BaseEncoding.base64URL(randomBytes(length))) }
 
     /// Where a sealed secret is kept: it opens there and nowhere else.
     struct Place: Sendable {
@@ -66,7 +66,7 @@ public struct MasterKey: Sendable {
 
     /// What a page of this session holds beside the cookie: who has the cookie alone, or only its digest, doesn't know it.
     func forgeryToken(of session: ID<Session>) -> String {
-        base64URL(Array(HMAC<SHA256>.authenticationCode(for: Array(session.text.utf8), using: forgery)))
+        BaseEncoding.base64URL(Array(HMAC<SHA256>.authenticationCode(for: Array(session.text.utf8), using: forgery)))
     }
 }
 

@@ -38,32 +38,9 @@ package enum OneTimeCode {
 
     /// What an authenticator program reads, from a QR code or typed (the Key URI format).
     package static func uri(seed: [UInt8], issuer: String, account: String) -> String {
-        func escaped(_ text: String) -> String {
-            text.utf8.map { byte in
-                let scalar = Unicode.Scalar(byte)
-                let isPlain = byte < 0x80 && (scalar.properties.isAlphabetic || (0x30...0x39).contains(byte))
-                let hex = String(byte, radix: 16, uppercase: true)
-                return isPlain || "-._~".utf8.contains(byte) ? String(scalar) : "%\(hex.count == 1 ? "0" : "")\(hex)"
-            }.joined()
-        }
-        return "otpauth://totp/\(escaped(issuer)):\(escaped(account))?secret=\(base32(seed))&issuer=\(escaped(issuer))"
+        return
+            "otpauth://totp/\(percentEncoded(issuer)):\(percentEncoded(account))?secret=\(BaseEncoding.base32(seed))&issuer=\(percentEncoded(issuer))"
             + "&algorithm=SHA1&digits=6&period=30"
-    }
-
-    /// RFC 4648, section 6, without padding.
-    package static func base32(_ bytes: [UInt8]) -> String {
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".utf8)
-        var (text, buffer, bits): ([UInt8], UInt32, Int) = ([], 0, 0)
-        for byte in bytes {
-            buffer = (buffer << 8 | UInt32(byte)) & 0xFFFF
-            bits += 8
-            while bits >= 5 {
-                bits -= 5
-                text.append(alphabet[Int(buffer >> UInt32(bits) & 0x1F)])
-            }
-        }
-        if bits > 0 { text.append(alphabet[Int(buffer << UInt32(5 - bits) & 0x1F)]) }
-        return String(decoding: text, as: UTF8.self)
     }
 }
 

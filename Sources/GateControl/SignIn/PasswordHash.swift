@@ -1,5 +1,6 @@
 import CryptoExtras
 import FoundationEssentials
+import GateModel
 
 /// A password as it is kept: scrypt (RFC 7914) with N = 2^15, r = 8, p = 1, a salt of 16 bytes and a key of 32, written
 /// as `$scrypt$ln=15,r=8,p=1$SALT$KEY` in base64url, so that later versions can raise the cost and still read this.
@@ -26,7 +27,8 @@ package struct PasswordHash: Sendable {
     init?(text: String) {
         guard text.hasPrefix(Self.prefix) else { return nil }
         let parts = text.dropFirst(Self.prefix.count).split(separator: "$", omittingEmptySubsequences: false)
-        guard parts.count == 2, let salt = bytes(base64URL: parts[0]), let key = bytes(base64URL: parts[1]),
+        guard parts.count == 2, let salt = BaseEncoding.bytes(base64URL: parts[0]),
+            let key = BaseEncoding.bytes(base64URL: parts[1]),
             salt.count == 16, key.count == 32
         else { return nil }
         self.init(salt: salt, key: key)
@@ -35,7 +37,7 @@ package struct PasswordHash: Sendable {
     /// What an unknown name is checked against: it takes the same time and matches nothing but by guessing 256 bits.
     static func dummy() -> PasswordHash { PasswordHash(salt: randomBytes(16), key: randomBytes(32)) }
 
-    var text: String { "\(Self.prefix)\(base64URL(salt))$\(base64URL(key))" }
+    var text: String { "\(Self.prefix)\(BaseEncoding.base64URL(salt))$\(BaseEncoding.base64URL(key))" }
 
     /// As costly as making one.
     func matches(_ password: String) throws -> Bool { isSame(try Self.derive(password, salt: salt), key) }
@@ -58,30 +60,4 @@ package enum PasswordRule {
         password.utf8.count <= bytes && characters.contains(password.count) && Set(password).count >= 5
             && password.lowercased() != name.lowercased()
     }
-}
-
-/// RFC 4648, section 5, without padding; nil for anything else.
-func bytes(base64URL text: some StringProtocol) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var (buffer, bits): (UInt32, Int) = (0, 0)
-    for character in text.utf8 {
-        let value: UInt32
-        switch character {
-        case 0x41...0x5A: value = UInt32(character) - 0x41
-        case 0x61...0x7A: value = UInt32(character) - 0x61 + 26
-        case 0x30...0x39: value = UInt32(character) - 0x30 + 52
-        case UInt8(ascii: "-"): value = 62
-        case UInt8(ascii: "_"): value = 63
-        default: return nil
-        }
-        buffer = (buffer << 6 | value) & 0xFFFF
-        bits += 6
-        if bits >= 8 {
-            bits -= 8
-            bytes.append(UInt8(buffer >> UInt32(bits) & 0xFF))
-        }
-    }
-    // What is left over must be padding bits, all zero: one text for one value.
-    guard bits < 6, buffer & ((1 << UInt32(bits)) - 1) == 0 else { return nil }
-    return bytes
 }

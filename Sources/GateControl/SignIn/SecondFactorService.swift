@@ -57,7 +57,7 @@ public struct SecondFactorService: Sendable {
             }
         }
         return Offer(
-            seed: Secret(OneTimeCode.base32(seed)),
+            seed: Secret(BaseEncoding.base32(seed)),
             uri: Secret(OneTimeCode.uri(seed: seed, issuer: "Tidegate", account: user.name)))
     }
 
