@@ -46,9 +46,7 @@ struct Login: GatewayCommand {
 
     func validate() throws {
         guard !allScopes || scope.isEmpty else { throw ValidationError("--scope and --all-scopes exclude each other") }
-        for name in scope where Scopes(name: name) == nil {
-            throw ValidationError("a scope is one of: \(Scopes.names.joined(separator: ", "))")
-        }
+        try Checked.scopes(scope)
         guard gateway.url == nil, gateway.stateDir == nil else {
             throw ValidationError("login takes the gateway's address as its argument")
         }
