@@ -21,7 +21,7 @@ struct BrowserSessions: Sendable {
             else { throw ControlError.forgeryTokenRefused }
         }
         var context = context
-        context.principal = .user(found.user, by: .session(found.session.id), scopes: found.user.role.scopes)
+        context.principal = .user(found.user, in: found.session.id)
         return context
     }
 

@@ -47,10 +47,22 @@ public enum AccessPolicy {
         return Decision(.granted, allowing)
     }
 
+    /// Which machines of their tenant the user may see: those that one of these selects; nil: every one. `grants` is asked
+    /// where it matters.
+    public static func visibility(
+        of user: User, at now: Timestamp, by grants: () throws -> [Grant]
+    ) rethrows -> [Grant.Selector]? {
+        guard user.disabledAt == nil, user.role.scopes.contains(.machinesRead) else { return [] }
+        if user.role.scopes.contains(.machinesWrite) { return nil }
+        return try grants().filter {
+            $0.tenant == user.tenant && $0.subject.covers(user) && $0.isLive(at: now) && !$0.modes.isEmpty
+        }.map(\.selector)
+    }
+
     /// May the user see that the machine exists?
     public static func maySee(_ machine: Machine, _ user: User, by grants: [Grant], at now: Timestamp) -> Bool {
-        if user.role.scopes.contains(.machinesWrite) { return user.disabledAt == nil && user.tenant == machine.tenant }
-        return Grant.Mode.allCases.contains { decide(user, $0, on: machine, by: grants, at: now).isAllowed }
+        user.tenant == machine.tenant
+            && visibility(of: user, at: now) { grants }?.contains { $0.selects(machine) } ?? true
     }
 }
 

@@ -38,6 +38,11 @@ public enum Principal: Sendable, Hashable {
         }
     }
 
+    /// A user in a browser's session, who may do there whatever the role may.
+    public static func user(_ user: User, in session: ID<Session>) -> Principal {
+        .user(user, by: .session(session), scopes: user.role.scopes)
+    }
+
     /// The user it acts as, if it is one.
     public var user: User? {
         if case .user(let user, _, _) = self { user } else { nil }

@@ -27,6 +27,13 @@ public struct SQLRow: Hashable, Sendable {
     public func words(_ column: String) throws(StoreError) -> [String] {
         try text(column).split(separator: " ").map(String.init)
     }
+
+    /// Scopes as their text; nil for NULL.
+    func optionalScopes(_ column: String) throws(StoreError) -> Scopes? {
+        guard let text = try optionalText(column) else { return nil }
+        return try present(Scopes(text: text), column)
+    }
+
     public func optionalText(_ column: String) throws(StoreError) -> String? {
         switch try value(column) {
         case .null: nil

@@ -55,6 +55,15 @@ public struct Authentication: Sendable {
 }
 
 extension ControlDependencies {
+    /// What a good credential is worth from where it came: its own addresses and its owner's hold.
+    func admit(_ entry: CredentialCache.Entry, _ credential: PresentedCredential) -> TokenVerdict {
+        guard entry.allowFrom.admits(credential.source), entry.ownerAllowFrom.admits(credential.source) else {
+            refuse(credential, reason: "address", id: Caller(principal: entry.principal, source: "").credential)
+            return .addressRefused
+        }
+        return .principal(entry.principal)
+    }
+
     /// Counts a refused credential. `id` tells one that was good once: it is in somebody's hands.
     func refuse(_ credential: PresentedCredential, reason: String, id: String = "") {
         refusals.note(.init(kind: "credential", reason: reason, source: credential.source, credential: id))

@@ -30,30 +30,32 @@ extension ControlDependencies {
         // before it is found among the live.
         keys.recall(fingerprints)
         await endWhatLostReach(fingerprints)
-        await effects.keysChanged()
     }
 
     /// Ends connections whose line names a port that its owner may not reach any more. Where that can't be read, all of
     /// them: what can't be shown to be allowed isn't.
     func endWhatLostReach(_ fingerprints: [String]) async {
         let held = keys.heldJumps(fingerprints)
-        guard !held.isEmpty else { return }
+        // Also where nothing was lost: a line that gained a port is written anew.
+        await cut(keys: held.isEmpty ? [] : await lost(of: held))
+    }
+
+    private func lost(of held: [String: KeyTable.HeldJump]) async -> [String] {
         let (gateway, now) = (identity.gateway, now())
         let allowed: [String: KeyGrant]
         do {
             allowed = try await database.read { tx in
-                try held.compactMapValues { grant in
-                    guard let key = try tx.tunnelKey(grant.key), key.revokedAt == nil else { return nil }
+                try held.compactMapValues { jump in
+                    guard let key = try tx.tunnelKey(jump.key), key.revokedAt == nil else { return nil }
                     return try tx.grant(of: key, on: gateway, at: now, ignoringLoginEnd: true)
                 }
             }
         } catch {
             allowed = [:]
         }
-        let lost = held.filter { fingerprint, old in
+        return held.filter { fingerprint, old in
             guard let new = allowed[fingerprint] else { return true }
             return !old.machines.isSubset(of: new.machines) || old.allowFrom != [new.allowFrom]
-        }
-        if !lost.isEmpty { await cut(keys: Array(lost.keys)) }
+        }.map(\.key)
     }
 }

@@ -113,7 +113,7 @@ public struct TicketService: Sendable {
                 guard let found = try tx.liveSession(session, at: now), found.user.allowFrom.admits(source) else {
                     return nil
                 }
-                principal = .user(found.user, by: .session(session), scopes: found.user.role.scopes)
+                principal = .user(found.user, in: session)
                 until = found.session.expiresAt
             } else {
                 guard let listener else { return nil }

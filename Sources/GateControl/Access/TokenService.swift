@@ -66,9 +66,7 @@ public struct TokenService: Sendable {
                 scopes: try scopes(wish, owner: owner, caller: caller),
                 allowFrom: try blocks(wish, caller: caller, in: tx), createdAt: now, expiresAt: now + wish.lifetime,
                 lifetime: wish.lifetime)
-            guard try tx.liveTokenCount(of: owner.id, at: now) < Self.limit else {
-                throw ControlError.limitReached("A user may hold \(Self.limit) tokens; revoke one first.")
-            }
+            try tx.requireRoomForToken(of: owner.id, at: now)
             try tx.insertToken(token, digest: minted.digest)
             try tx.appendAudit(
                 dependencies.event(
@@ -181,6 +179,15 @@ public struct TokenService: Sendable {
                 field: "allow_from", rule: "within \(own.allowFrom.joined(separator: " ")), as the token that asks")
         }
         return wish.allowFrom.map(\.text)
+    }
+}
+
+extension Transaction {
+    /// Throws `limitReached` for a user who holds as many living tokens as one may.
+    func requireRoomForToken(of user: ID<User>, at now: Timestamp) throws {
+        guard try liveTokenCount(of: user, at: now) < TokenService.limit else {
+            throw ControlError.limitReached("A user may hold \(TokenService.limit) tokens; revoke one first.")
+        }
     }
 }
 

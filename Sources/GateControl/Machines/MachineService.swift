@@ -195,8 +195,8 @@ extension Principal {
 extension Transaction {
     /// Which machines the caller may see; nil: every one of the tenant.
     fileprivate func visibility(of caller: Caller, at now: Timestamp) throws -> [Grant.Selector]? {
-        guard let user = caller.principal.user, !user.role.scopes.contains(.machinesWrite) else { return nil }
-        return try openGrants(for: user).filter { $0.isLive(at: now) && !$0.modes.isEmpty }.map(\.selector)
+        guard let user = caller.principal.user else { return nil }
+        return try AccessPolicy.visibility(of: user, at: now) { try openGrants(for: user) }
     }
 
     fileprivate func requireFree(name: MachineName, agentID: AgentID, in tenant: ID<Tenant>) throws {

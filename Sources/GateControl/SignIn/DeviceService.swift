@@ -168,9 +168,7 @@ public struct DeviceService: Sendable {
             guard let approved = try tx.consumeDevice(device.id, at: now), let user = try tx.user(approved.user),
                 user.disabledAt == nil
             else { throw ControlError.deviceExpired }
-            guard try tx.liveTokenCount(of: user.id, at: now) < TokenService.limit else {
-                throw ControlError.limitReached("A user may hold \(TokenService.limit) tokens; revoke one first.")
-            }
+            try tx.requireRoomForToken(of: user.id, at: now)
             let token = AccessToken(
                 id: .random(), tenant: user.tenant, user: user.id, label: device.client,
                 scopes: approved.scopes, allowFrom: [], createdAt: now, expiresAt: now + Self.tokenLifetime,

@@ -163,7 +163,7 @@ public struct SessionService: Sendable {
         try tx.appendAudit(
             dependencies.event(
                 .loginSucceeded,
-                by: Caller(principal: .user(user, by: .session(session.id), scopes: user.role.scopes), source: source),
+                by: Caller(principal: .user(user, in: session.id), source: source),
                 subject: "user:\(user.id)", at: now,
                 details: [
                     ("method", method.rawValue), ("second_factor", secondFactorAt == nil ? "none" : "given"),

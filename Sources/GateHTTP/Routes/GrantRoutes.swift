@@ -149,7 +149,7 @@ extension GrantService.Check {
             case .otherLogin: "The grants of \(who) for \(machine.name) allow other logins only."
             }
         let restricts = grants.contains { !$0.grant.logins.isEmpty }
-        if mode == .ssh, !enforcesLogin, restricts || login != nil {
+        if !enforcesLogin, restricts || login != nil {
             text +=
                 " The login itself is not enforced here: the machine's own sshd decides, and it doesn't ask this gateway."
         }

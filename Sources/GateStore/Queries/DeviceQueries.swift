@@ -97,14 +97,9 @@ private let deviceColumns: SQL = """
 
 extension DeviceAuthorization {
     fileprivate init(row: SQLRow) throws(StoreError) {
-        var scopes: Scopes?
-        if let text = try row.optionalText("scopes") {
-            scopes = Scopes(text: text)
-            if scopes == nil { throw .corruptRow(column: "scopes") }
-        }
         self.init(
             id: try row.id("id", of: DeviceAuthorization.self), tenant: try row.id("tenant_id", of: Tenant.self),
-            client: try row.text("client"), scopes: scopes, source: try row.text("source"),
+            client: try row.text("client"), scopes: try row.optionalScopes("scopes"), source: try row.text("source"),
             createdAt: try row.timestamp("created_at"),
             expiresAt: try row.timestamp("expires_at"),
             approvedBy: try row.optionalID("approved_by", of: User.self),

@@ -113,14 +113,10 @@ private let tokenColumns: SQL = """
 
 extension AccessToken {
     fileprivate init(row: SQLRow) throws(StoreError) {
-        var scopes: Scopes?
-        if let text = try row.optionalText("scopes") {
-            scopes = Scopes(text: text)
-            if scopes == nil { throw .corruptRow(column: "scopes") }
-        }
         self.init(
             id: try row.id("token_id", of: AccessToken.self), tenant: try row.id("tenant_id", of: Tenant.self),
-            user: try row.id("token_user_id", of: User.self), label: try row.text("label"), scopes: scopes,
+            user: try row.id("token_user_id", of: User.self), label: try row.text("label"),
+            scopes: try row.optionalScopes("scopes"),
             allowFrom: try row.words("allow_from"), createdAt: try row.timestamp("created_at"),
             expiresAt: try row.optionalTimestamp("expires_at"),
             lifetime: try row.optionalInteger("lifetime").map { .microseconds($0) },

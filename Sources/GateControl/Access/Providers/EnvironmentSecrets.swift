@@ -43,10 +43,7 @@ public struct EnvironmentSecrets: TokenProvider {
     public func verify(_ credential: PresentedCredential) async throws -> TokenVerdict? {
         var found: EnvironmentCredential?
         // All of them in full, and digests only: the time taken tells nothing about a secret.
-        for entry in entries {
-            let difference = zip(entry.digest.bytes, credential.digest.bytes).reduce(0 as UInt8) { $0 | ($1.0 ^ $1.1) }
-            if difference == 0 { found = entry.credential }
-        }
+        for entry in entries where isSame(entry.digest.bytes, credential.digest.bytes) { found = entry.credential }
         return found.map { .principal(.environment($0, tenant: tenant)) }
     }
 }

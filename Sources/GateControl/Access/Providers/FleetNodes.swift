@@ -110,7 +110,7 @@ public struct FleetNodes: TokenProvider {
         for _ in 0..<3 {
             let (cached, epoch) = dependencies.credentials.entry(for: credential.digest)
             if let cached, case .user(let owner, .node(node.instance), _) = cached.principal, owner.id == id {
-                return (owner, admitted(cached, credential))
+                return (owner, dependencies.admit(cached, credential))
             }
             let found: User?
             do {
@@ -128,18 +128,9 @@ public struct FleetNodes: TokenProvider {
                     owner, by: .node(instance: node.instance), scopes: owner.role.scopes.intersection(.node)),
                 expiresAt: nil, ownerAllowFrom: owner.allowFrom)
             guard dependencies.credentials.fill(entry, for: credential.digest, epoch: epoch) else { continue }
-            return (owner, admitted(entry, credential))
+            return (owner, dependencies.admit(entry, credential))
         }
         throw ProviderUnavailable(provider: name)
-    }
-
-    private func admitted(_ entry: CredentialCache.Entry, _ credential: PresentedCredential) -> TokenVerdict {
-        guard entry.ownerAllowFrom.admits(credential.source) else {
-            dependencies.refuse(
-                credential, reason: "address", id: Caller(principal: entry.principal, source: "").credential)
-            return .addressRefused
-        }
-        return .principal(entry.principal)
     }
 
     private func refused(_ credential: PresentedCredential, _ reason: String) -> TokenVerdict {

@@ -19,7 +19,7 @@ struct StoredCredentials: Sendable {
             let (cached, epoch) = dependencies.credentials.entry(for: credential.digest)
             if let cached {
                 if let end = cached.expiresAt, end <= now { return refused(credential, dead: dead) }
-                return admitted(cached, credential)
+                return dependencies.admit(cached, credential)
             }
             let found: CredentialCache.Entry?
             do {
@@ -29,20 +29,11 @@ struct StoredCredentials: Sendable {
             }
             guard let entry = found else { return refused(credential, dead: dead) }
             guard dependencies.credentials.fill(entry, for: credential.digest, epoch: epoch) else { continue }
-            return admitted(entry, credential)
+            return dependencies.admit(entry, credential)
         }
         // Credentials are revoked faster than this one can be read. Not knowing is never told as "not recognised": an agent
         // would take its key for gone.
         throw ProviderUnavailable(provider: provider)
-    }
-
-    private func admitted(_ entry: CredentialCache.Entry, _ credential: PresentedCredential) -> TokenVerdict {
-        guard entry.allowFrom.admits(credential.source), entry.ownerAllowFrom.admits(credential.source) else {
-            dependencies.refuse(
-                credential, reason: "address", id: Caller(principal: entry.principal, source: "").credential)
-            return .addressRefused
-        }
-        return .principal(entry.principal)
     }
 
     private func refused(
