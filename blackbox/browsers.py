@@ -7,6 +7,10 @@ import http.cookies
 import struct
 import time
 
+import pytest
+from gateway import Gateway, default_mode
+from people import PHRASE, set_password
+
 
 class Browser:
     """Signs in to `gateway` from `source` (given by a trusted proxy) and keeps the session's cookie and token."""
@@ -49,3 +53,17 @@ def totp(secret, at=None, steps=0):
     digest = hmac.new(key, struct.pack(">Q", counter), hashlib.sha1).digest()
     offset = digest[-1] & 15
     return f"{(struct.unpack('>I', digest[offset:offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
+
+
+@pytest.fixture(scope="module")
+def site():
+    with Gateway(default_mode(), extra=["--trusted-proxies", "127.0.0.1"]) as gateway:
+        set_password(gateway)
+        yield gateway
+
+
+@pytest.fixture
+def browser(site):
+    browser = Browser(site, "192.0.2.10")
+    assert browser.sign_in("admin", PHRASE).status == 200
+    return browser

@@ -7,10 +7,18 @@ from sshkeys import KeyPair
 from tunnels import Jump
 
 
-def operator(gateway, *words, check=True):
+PHRASE = "correct horse battery"
+
+
+def operator(gateway, *words, check=True, **options):
     """Runs `tidegate WORDS` as the operator on the gateway's host does, through admin.sock."""
     environment = {"TIDEGATE_URL": "", "TIDEGATE_TOKEN_FILE": "", "TIDEGATE_TOKEN": ""}
-    return gateway.cli(*words, "--state-dir", str(gateway.state), check=check, environment=environment)
+    return gateway.cli(*words, "--state-dir", str(gateway.state), check=check, environment=environment, **options)
+
+
+def set_password(gateway, name="admin", phrase=PHRASE):
+    """As the operator of the gateway's host, who needs no token."""
+    operator(gateway, "user", "password", name, input=phrase + "\n")
 
 
 class Person:

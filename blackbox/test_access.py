@@ -9,38 +9,23 @@ import pytest
 from commands import run
 from networks import Canary
 from people import Person, operator
-from tunnels import Tunnel, new_name
+from tunnels import Live, Tunnel, new_name
 
 
-class Reached:
-    """A machine with a tunnel, and a viewer's stream to it that a grant allowed."""
+class Reached(Live):
+    """A stream that a viewer's grant allowed."""
 
-    def __init__(self, gateway, role="viewer", grant=None):
-        self.gateway = gateway
-        self.target = Canary(streaming=True)
-        self.tunnel = Tunnel(gateway, self.target.port).open()
-        self.person = Person(gateway, role)
+    def visitor(self, role="viewer", grant=None):
+        self.person = Person(self.gateway, role)
         self.grant = self.person.grant(self.tunnel.name, **grant) if grant is not None else None
-        self.jump = self.person.jump(self.tunnel.name)
-        self.stream = self.jump.connect(self.tunnel.port).wait_for(b"canary")
-        self.stream.flowing()
+        return self.person.jump(self.tunnel.name)
 
     def cut(self, change):
         """Seconds from the start of `change()` until the stream has ended."""
-        begun = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(1) as other:
-            end = other.submit(self.stream.wait_end, 10)
-            change()
-            return end.result() - begun
+        return super().cut(change, tunnel=False)
 
     def refused(self):
-        done = run(self.jump.command(self.tunnel.port), deadline=20)
-        return "Permission denied" in done.stderr and done.stdout == ""
-
-    def close(self):
-        self.stream.close()
-        self.tunnel.close()
-        self.target.close()
+        return self.refused_jump()
 
 
 @pytest.fixture

@@ -10,26 +10,10 @@ import subprocess
 import time
 
 import programs
-import pytest
 from answers import problem
-from browsers import Browser
+from browsers import Browser, browser, site
 from commands import end
-from gateway import Gateway, default_mode
-from test_sign_in import PHRASE, set_password
-
-
-@pytest.fixture(scope="module")
-def site():
-    with Gateway(default_mode(), extra=["--trusted-proxies", "127.0.0.1"]) as gateway:
-        set_password(gateway)
-        yield gateway
-
-
-@pytest.fixture
-def browser(site):
-    browser = Browser(site, "192.0.2.10")
-    assert browser.sign_in("admin", PHRASE).status == 200
-    return browser
+from people import PHRASE
 
 
 class DeviceLogin:

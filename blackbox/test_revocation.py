@@ -1,51 +1,12 @@
 """Revoking refuses the next login and ends what is live, within a second, in each mode."""
 
-import concurrent.futures
 import time
 
 import pytest
 from commands import run
 from networks import Canary, listening
-from tunnels import Jump, Tunnel
+from tunnels import Jump, Live, Tunnel
 from waiting import stays, wait_until
-
-
-class Live:
-    """A machine's tunnel and a visitor's stream through it, both up."""
-
-    def __init__(self, gateway):
-        self.gateway = gateway
-        self.target = Canary(streaming=True)
-        self.tunnel = Tunnel(gateway, self.target.port).open()
-        self.jump = Jump(gateway, [self.tunnel.name])
-        self.stream = self.jump.connect(self.tunnel.port).wait_for(b"canary")
-        self.stream.flowing()
-
-    def cut(self, revoke, tunnel=True, stream=True):
-        """Seconds from the start of `revoke()` until what has to be gone is gone."""
-        begun = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(1) as other:
-            ends = other.submit(self.stream.wait_end, 10) if stream else None
-            revoke()
-            if tunnel:
-                wait_until(lambda: self.tunnel.ssh.poll() is not None, 10, "the end of ssh -R", every=0.001)
-            gone = time.monotonic() - begun
-            if ends:
-                gone = max(gone, ends.result() - begun)
-        return gone
-
-    def refused_reverse(self):
-        done = run(self.tunnel.ssh_command(), deadline=20)
-        return "Permission denied" in done.stderr
-
-    def refused_jump(self):
-        done = run(self.jump.command(self.tunnel.port), deadline=20)
-        return "Permission denied" in done.stderr and done.stdout == ""
-
-    def close(self):
-        self.stream.close()
-        self.tunnel.close()
-        self.target.close()
 
 
 @pytest.fixture

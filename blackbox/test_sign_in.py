@@ -9,35 +9,12 @@ import time
 
 import pytest
 from answers import problem
-from browsers import Browser
+from browsers import Browser, browser, site
 from gateway import Gateway, default_mode
+from people import PHRASE, set_password
 from waiting import wait_until
 
-PHRASE = "correct horse battery"
 STATUS = "/api/v1/auth/status"
-
-
-OPERATOR = {"TIDEGATE_URL": "", "TIDEGATE_TOKEN_FILE": ""}
-
-
-def set_password(gateway, name="admin", phrase=PHRASE):
-    """As the operator of the gateway's host, who needs no token."""
-    words = ["user", "password", name, "--state-dir", gateway.state]
-    gateway.cli(*words, input=phrase + "\n", environment=OPERATOR)
-
-
-@pytest.fixture(scope="module")
-def site():
-    with Gateway(default_mode(), extra=["--trusted-proxies", "127.0.0.1"]) as gateway:
-        set_password(gateway)
-        yield gateway
-
-
-@pytest.fixture
-def browser(site):
-    browser = Browser(site, "192.0.2.10")
-    assert browser.sign_in("admin", PHRASE).status == 200
-    return browser
 
 
 def test_passwords_are_set_by_the_operator_and_by_whoever_knows_the_present_one(site, tmp_path):

@@ -5,18 +5,10 @@ import time
 
 import pytest
 from answers import problem
-from browsers import Browser, totp
+from browsers import Browser, site, totp
 from commands import end
-from gateway import Gateway, default_mode
-from test_sign_in import PHRASE, set_password
+from people import PHRASE
 from waiting import until_moment, wait_until
-
-
-@pytest.fixture(scope="module")
-def site():
-    with Gateway(default_mode(), extra=["--trusted-proxies", "127.0.0.1"]) as gateway:
-        set_password(gateway)
-        yield gateway
 
 
 def next_step():

@@ -1,5 +1,6 @@
 """Machines whose agent is the test itself: enrolled and registered by the API, with a stock `ssh -R` started here."""
 
+import concurrent.futures
 import contextlib
 import os
 import select
@@ -7,8 +8,8 @@ import subprocess
 import time
 import uuid
 
-from commands import end
-from networks import listening
+from commands import end, run
+from networks import Canary, listening
 from sshkeys import KeyPair
 from waiting import wait_until
 
@@ -149,3 +150,45 @@ class Stream:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(OSError, ValueError):
                 pipe.close()
+
+
+class Live:
+    """A machine's tunnel and a visitor's stream through it, both up."""
+
+    def __init__(self, gateway, **visitor):
+        self.gateway = gateway
+        self.target = Canary(streaming=True)
+        self.tunnel = Tunnel(gateway, self.target.port).open()
+        self.jump = self.visitor(**visitor)
+        self.stream = self.jump.connect(self.tunnel.port).wait_for(b"canary")
+        self.stream.flowing()
+
+    def visitor(self):
+        """The administrator's jump key."""
+        return Jump(self.gateway, [self.tunnel.name])
+
+    def cut(self, revoke, tunnel=True, stream=True):
+        """Seconds from the start of `revoke()` until what has to be gone is gone."""
+        begun = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(1) as other:
+            ends = other.submit(self.stream.wait_end, 10) if stream else None
+            revoke()
+            if tunnel:
+                wait_until(lambda: self.tunnel.ssh.poll() is not None, 10, "the end of ssh -R", every=0.001)
+            gone = time.monotonic() - begun
+            if ends:
+                gone = max(gone, ends.result() - begun)
+        return gone
+
+    def refused_reverse(self):
+        done = run(self.tunnel.ssh_command(), deadline=20)
+        return "Permission denied" in done.stderr
+
+    def refused_jump(self):
+        done = run(self.jump.command(self.tunnel.port), deadline=20)
+        return "Permission denied" in done.stderr and done.stdout == ""
+
+    def close(self):
+        self.stream.close()
+        self.tunnel.close()
+        self.target.close()
