@@ -92,7 +92,7 @@ public final class RouteBook {
     func session(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<PersonContext>) {
         note(method, path, .session)
         on(method, path) { request, context in
-            guard context.caller.session != nil else {
+            guard context.caller.principal.session != nil else {
                 throw Problem(.forbidden, "Only somebody who is signed in with a browser may do this.")
             }
             return try await handler(request, context)

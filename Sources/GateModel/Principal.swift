@@ -43,6 +43,11 @@ public enum Principal: Sendable, Hashable {
         .user(user, by: .session(session), scopes: user.role.scopes)
     }
 
+    /// The browser's session it acts in, if it does.
+    public var session: ID<Session>? {
+        if case .user(_, .session(let session), _) = self { session } else { nil }
+    }
+
     /// The user it acts as, if it is one.
     public var user: User? {
         if case .user(let user, _, _) = self { user } else { nil }

@@ -132,9 +132,4 @@ extension Principal {
     fileprivate var token: ID<AccessToken>? {
         if case .user(_, .token(let token), _) = self { token } else { nil }
     }
-
-    /// The session it acts in, if it does.
-    fileprivate var session: ID<Session>? {
-        if case .user(_, .session(let session), _) = self { session } else { nil }
-    }
 }

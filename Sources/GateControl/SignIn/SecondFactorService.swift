@@ -77,9 +77,7 @@ public struct SecondFactorService: Sendable {
             }
             try tx.confirmTOTP(of: user.id, at: now)
             try tx.replaceRecoveryCodes(codes.map(digest), of: user, at: now)
-            if case .user(_, .session(let session), _) = caller.principal {
-                try tx.noteSecondFactor(session: session, at: now)
-            }
+            if let session = caller.principal.session { try tx.noteSecondFactor(session: session, at: now) }
             try tx.appendAudit(
                 dependencies.event(.totpEnabled, by: caller, subject: "user:\(user.id)", at: now))
         }

@@ -25,8 +25,7 @@ struct SignInRoutes {
                 .ok, SignedInBody(signedIn), cookies: [browser.cookie(browser.sessionCookie, signedIn.cookie)])
         }
         book.person([], .post, "\(root)/auth/logout") { request, context in
-            try request.requireKnownQuery([])
-            let body = request.hasBody ? try await request.decode(LogoutRequest.self) : LogoutRequest()
+            let body = try await request.decodeIfPresent(LogoutRequest.self) ?? LogoutRequest()
             let ended = try await signIn.sessions.logOut(everywhere: body.everywhere ?? true, by: context.caller)
             return JSONAnswer(
                 .ok, LogoutBody(sessionsEnded: ended.sessions, tokenRevoked: ended.isTokenRevoked),
@@ -39,7 +38,7 @@ struct SignInRoutes {
         }
         book.person(.tokens, .get, "\(root)/auth/sessions") { request, context in
             try request.requireKnownQuery([])
-            let own = context.caller.session
+            let own = context.caller.principal.session
             return JSONAnswer(
                 .ok,
                 try await signIn.sessions.list(by: context.caller).map { SessionBody($0, current: $0.id == own) })
@@ -61,12 +60,6 @@ struct SignInRoutes {
     }
 }
 
-extension Caller {
-    var session: ID<Session>? {
-        if case .user(_, .session(let session), _) = principal { session } else { nil }
-    }
-}
-
 extension SignedInUserBody {
     init(_ user: User) { self.init(id: user.id.text, name: user.name, role: user.role.rawValue) }
 }
@@ -84,10 +77,11 @@ extension AuthStatusBody {
         self.init(
             user: SignedInUserBody(status.user),
             credential: Credential(
-                kind: caller.session == nil ? "token" : "session", id: status.credential, expiresAt: status.expiresAt),
+                kind: caller.principal.session == nil ? "token" : "session", id: status.credential,
+                expiresAt: status.expiresAt),
             hasPassword: status.hasPassword, secondFactor: status.hasSecondFactor,
             recoveryCodesLeft: status.recoveryCodesLeft, sessions: status.sessions,
-            csrfToken: caller.session.map { sessions.forgeryToken(of: $0) })
+            csrfToken: caller.principal.session.map { sessions.forgeryToken(of: $0) })
     }
 }
 
@@ -108,9 +102,4 @@ extension Field {
         }
         return text
     }
-}
-
-extension Request {
-    /// A body was announced.
-    var hasBody: Bool { headers[.contentLength].flatMap(Int.init) ?? 0 > 0 || headers[.transferEncoding] != nil }
 }
