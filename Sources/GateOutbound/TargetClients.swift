@@ -27,9 +27,12 @@ package final class TargetClients: Sendable {
     static let limit = 64
 
     private let tls: TLSConfiguration
+    private let connectTime: Duration
     private let state = Mutex(State())
 
-    package init(trustRoots: String? = nil) throws {
+    /// `connectTime`: how long an address may take to connect, TLS handshake and all, before the next one is tried.
+    package init(trustRoots: String? = nil, connectTime: Duration = .seconds(2)) throws {
+        self.connectTime = connectTime
         var tls = TLSConfiguration.makeClientConfiguration()
         if let trustRoots {
             guard let certificates = try? NIOSSLCertificate.fromPEMFile(trustRoots), !certificates.isEmpty else {
@@ -76,7 +79,8 @@ package final class TargetClients: Sendable {
             {
                 state.clients[oldest.key] = nil
             }
-            let client = TargetClient(host: url.isLiteral ? nil : url.host, address: address.text, tls: tls)
+            let client = TargetClient(
+                host: url.isLiteral ? nil : url.host, address: address.text, tls: tls, connectTime: connectTime)
             state.clients[target] = (client, state.uses)
             return client
         }
@@ -87,12 +91,13 @@ package final class TargetClients: Sendable {
 private final class TargetClient: Sendable {
     let http: HTTPClient
 
-    init(host: String?, address: String, tls: TLSConfiguration) {
+    init(host: String?, address: String, tls: TLSConfiguration, connectTime: Duration) {
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls,
             // A redirect would carry the request to an address that nobody checked.
-            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(2)), proxy: nil, decompression: .disabled
-        )
+            redirectConfiguration: .disallow,
+            timeout: .init(connect: .nanoseconds(connectTime.wholeMicroseconds * 1_000)), proxy: nil,
+            decompression: .disabled)
         // The name's certificate is asked for and verified, and the Host header is the name; the connection goes there.
         if let host { configuration.dnsOverride = [host: address] }
         configuration.httpVersion = .http1Only

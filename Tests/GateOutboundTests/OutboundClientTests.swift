@@ -23,12 +23,13 @@ private final class Lookups: Sendable {
 
 @Suite struct OutboundClientTests {
     private func client(
-        ownPorts: [ClosedRange<Int>] = [], trustRoots: String? = nil,
+        ownPorts: [ClosedRange<Int>] = [], trustRoots: String? = nil, connectTime: Duration = .seconds(2),
         lookup: @escaping NameResolver.Lookup = { _ in [] }
     ) throws -> OutboundClient {
         OutboundClient(
             policy: OutboundPolicy(ownPorts: ownPorts), resolver: NameResolver(lookup: lookup),
-            ownAddresses: InterfaceAddresses.current, targets: try TargetClients(trustRoots: trustRoots))
+            ownAddresses: InterfaceAddresses.current,
+            targets: try TargetClients(trustRoots: trustRoots, connectTime: connectTime))
     }
 
     private func url(_ text: String) throws -> OutboundURL { try OutboundURL(text, loopback: .literal) }
@@ -216,7 +217,7 @@ private final class Lookups: Sendable {
         let files = try await TestCertificate.make(for: "fleet.example.org")
         let server = try await TestServer(answer("200 OK", "hello"), host: address.text, tls: files.context())
         let lookups = Lookups()
-        let client = try client(trustRoots: files.certificate) { host in
+        let client = try client(trustRoots: files.certificate, connectTime: .seconds(30)) { host in
             #expect(host == "fleet.example.org")
             // A name that answers otherwise the second time (DNS rebinding) has no second time.
             return [lookups.next() == 1 ? address : ResolvedAddress(literal: "127.0.0.1")].compactMap { $0 }
@@ -240,7 +241,8 @@ private final class Lookups: Sendable {
         let files = try await TestCertificate.make(for: "other.example.org")
         let server = try await TestServer(answer("200 OK"), host: address.text, tls: files.context())
         for trustRoots in [files.certificate, nil] {
-            let client = try client(trustRoots: trustRoots) { _ in [address] }
+            // Reading the system's certificates and a handshake take their time on a busy host.
+            let client = try client(trustRoots: trustRoots, connectTime: .seconds(30)) { _ in [address] }
             await #expect(throws: OutboundError.untrusted) {
                 _ = try await client.send(
                     OutboundRequest(.fleet, .get, url("https://fleet.example.org:\(server.port)/")), limits: limits())
@@ -256,7 +258,7 @@ private final class Lookups: Sendable {
         let server = try await TestServer(answer("200 OK"), host: address.text, tls: files.context())
         // An address of this host's subnet or of nobody's: refused, unreachable or silent.
         let gone = try #require(ResolvedAddress(literal: "192.0.2.253"))
-        let client = try client(trustRoots: files.certificate) { _ in [gone, address] }
+        let client = try client(trustRoots: files.certificate, connectTime: .seconds(10)) { _ in [gone, address] }
         let response = try await client.send(
             OutboundRequest(.webhook, .get, url("https://fleet.example.org:\(server.port)/")), limits: limits())
         #expect(response.status == 200)
