@@ -2,15 +2,13 @@
 
 import collections
 import concurrent.futures
-import os
-import pathlib
 import statistics
 import time
 
-import pytest
 from answers import problem
 from browsers import Browser, browser, site
 from gateway import Gateway, default_mode
+from own_memory import gateway_pid, resident
 from people import PHRASE, set_password
 from waiting import wait_until
 
@@ -109,23 +107,8 @@ def test_refusals_are_the_same_in_words_and_time(site, figures):
     assert abs(known - unknown) < 0.3 * max(known, unknown)
 
 
-def resident(pid):
-    """Kilobytes of a process's memory that are its own."""
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(("Private_Dirty", "Private_Clean")))
-
-
-def gateway_pid(gateway):
-    """The process that serves: root's small one has it as a child."""
-    children = pathlib.Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()
-    pids = [gateway.process.pid, *map(int, children)]
-    return max(pids, key=resident)
-
-
 def test_a_crowd_that_guesses_locks_nobody_out(site, figures):
     """5,000 wrong passwords from 100 sources, while the account's owner signs in again and again, from where they did before."""
-    if os.geteuid() != 0 and not os.access(f"/proc/{site.process.pid}/smaps_rollup", os.R_OK):
-        pytest.skip("the gateway's memory can't be read")
     pid = gateway_pid(site)
     assert Browser(site, "203.0.113.200").sign_in("admin", PHRASE).status == 200
     for number in range(8):

@@ -131,9 +131,12 @@ public final class GatewayClient: Sendable {
             }
         }
         do {
-            let deadline = NIODeadline.now() + .nanoseconds(timeout.total.wholeMicroseconds * 1_000)
-            let response = try await http.execute(request, deadline: deadline)
-            let bytes = try await response.body.collect(upTo: Self.answerLimit)
+            let (prepared, http, time) = (request, http, timeout.total)
+            // AsyncHTTPClient's own deadline ends with the answer's head.
+            let (response, bytes) = try await finishing(by: .now + time) {
+                let response = try await http.execute(prepared, timeout: .nanoseconds(time.wholeMicroseconds * 1_000))
+                return (response, try await response.body.collect(upTo: Self.answerLimit))
+            }
             return try AnswerReading.read(status: Int(response.status.code), headers: response.headers, body: bytes)
         } catch let error as GatewayClientError {
             throw error
@@ -159,6 +162,7 @@ public final class GatewayClient: Sendable {
             }
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             "shows no certificate this computer trusts (for a private authority give its PEM file as the CA file)"
+        case is DeadlinePassed: "did not answer in time"
         case is CancellationError: "was not asked: cancelled"
         default: "can't be reached"
         }

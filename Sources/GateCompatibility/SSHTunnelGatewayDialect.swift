@@ -33,7 +33,10 @@ public struct SSHTunnelGatewayDialect: Sendable {
     private let coordinates: Coordinates
     private let refusals: RefusalLog
     private let registered: @Sendable (_ agentID: String, _ port: Int, _ source: String) -> Void
-    private let pacing = WrongKeyPacing()
+    /// Slows down guessing: after thirty wrong keys a source may try one more every two seconds, right or wrong, since its
+    /// operator chose the key. An agent with a stale one tries once in five minutes, so even many behind one address stay
+    /// below it.
+    private let pacing = Pacing<String>(burst: 30, interval: .seconds(2), limit: 4_096)
 
     /// Where agents and people find the gateway's sshd.
     public struct Coordinates: Sendable {
@@ -86,12 +89,14 @@ public struct SSHTunnelGatewayDialect: Sendable {
         guard let key = values.first, !key.isEmpty else {
             return DialectAnswer.error(401, "Missing API key", closes: true)
         }
-        if let wait = pacing.wait(source) {
+        let group = sourceGroup(source)
+        if let wait = pacing.wait(group) {
             return DialectAnswer.error(
-                429, "Too many wrong API keys", headers: [.retryAfter: String(wait.components.seconds)], closes: true)
+                429, "Too many wrong API keys", headers: [.retryAfter: String(max(1, wait.components.seconds))],
+                closes: true)
         }
         guard values.count == 1, let entry = keys.entry(for: key) else {
-            pacing.wrong(source)
+            _ = pacing.take(group)
             refusals.note(.init(kind: "shared-key", reason: "unknown", source: source, credential: ""))
             return DialectAnswer.error(403, "Invalid API key", closes: true)
         }

@@ -18,6 +18,8 @@ public struct GateContext: RequestContext {
     public var requestID = ""
     /// Set by `AuthenticationMiddleware`.
     public var principal: Principal?
+    /// Set by `RequestMiddleware`; nil on `admin.sock`, whose only caller is the operator.
+    var limits: RequestLimits?
 
     public init(source: ApplicationRequestContextSource) {
         self.coreContext = .init(source: source)
@@ -26,13 +28,14 @@ public struct GateContext: RequestContext {
     }
 }
 
-/// A context that exists only for a machine, by its agent key.
+/// A context that exists only for a machine, by its agent key or what stands for one. What it does was counted when it was
+/// admitted.
 public struct MachineContext: ChildRequestContext {
     public var coreContext: CoreRequestContextStorage
     public let caller: Caller
 
     public init(context: GateContext) throws {
-        let principal = try context.requirePrincipal()
+        let principal = try context.known()
         // A user's token never authenticates an agent, whatever its role: 401, as for no credential.
         guard case .machine = principal else {
             throw Problem(.unauthenticated, "An agent's credential is required here.")
@@ -48,10 +51,9 @@ public struct PersonContext: ChildRequestContext {
     public let caller: Caller
 
     public init(context: GateContext) throws {
-        let principal = try context.requirePrincipal()
-        if case .machine = principal { throw Problem(.forbidden, "An agent key acts for no person.") }
+        caller = try context.caller()
+        if case .machine = caller.principal { throw Problem(.forbidden, "An agent key acts for no person.") }
         coreContext = context.coreContext
-        caller = Caller(principal: principal, source: context.source)
     }
 }
 
@@ -61,11 +63,10 @@ public struct PrincipalContext: ChildRequestContext {
     public let caller: Caller
 
     public init(context: GateContext) throws {
-        let principal = try context.requirePrincipal()
+        caller = try context.caller()
         // Agents' shared key is good for agents' routes alone, where each use of it is written down.
-        if case .environment(.agent, _) = principal { throw ControlError.forbidden }
+        if case .environment(.agent, _) = caller.principal { throw ControlError.forbidden }
         coreContext = context.coreContext
-        caller = Caller(principal: principal, source: context.source)
     }
 }
 
@@ -76,12 +77,27 @@ extension GateContext {
         let claims = request.headers[values: .agentID]
         // Nobody could say which of two is meant.
         guard claims.count <= 1 else { throw ControlError.unauthenticated }
-        context.principal = try await agents.admit(
-            Caller(principal: try requirePrincipal(), source: source), claiming: claims.first)
+        context.principal = try await agents.admit(try caller(claiming: claims.first), claiming: claims.first)
         return context
     }
 
-    fileprivate func requirePrincipal() throws -> Principal {
+    /// Whoever asks, this request counted for their credential: before a handler does anything.
+    fileprivate func caller(claiming claim: String? = nil) throws -> Caller {
+        let caller = Caller(principal: try known(), source: source)
+        if let wait = limits?.work(of: caller, claiming: claim) {
+            throw Problem(.tooManyRequests, "Too many requests with this credential; wait.", retryAfter: wait)
+        }
+        return caller
+    }
+
+    /// Counts a request that needs no credential.
+    func countAnonymous() throws {
+        if let wait = limits?.anonymous(from: source) {
+            throw Problem(.tooManyRequests, "Too many requests from where this one comes; wait.", retryAfter: wait)
+        }
+    }
+
+    fileprivate func known() throws -> Principal {
         guard let principal else { throw Problem(.unauthenticated, "A valid credential is required.") }
         return principal
     }

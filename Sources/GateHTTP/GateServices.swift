@@ -23,6 +23,8 @@ public struct GateServices: Sendable {
     public let signIn: SignInServices
     /// Where browsers reach the gateway, for the cookie and against requests that other sites cause.
     public let browser: BrowserOrigin
+    /// How much each source and each credential may ask, of listeners that strangers reach.
+    public let limits: RequestLimits
     public let keys: KeyTable
     public let gateway: GatewayFacts
     public let readiness: @Sendable () async -> Readiness
@@ -35,8 +37,8 @@ public struct GateServices: Sendable {
         registration: RegistrationService, agents: AgentAdmission, tunnelKeys: TunnelKeyService, tokens: TokenService,
         nodeTokens: NodeTokenService, users: UserService, grants: GrantService, tenants: TenantService,
         setup: SetupService, audit: AuditService, following: AuditFollowing, tickets: TicketService,
-        sharedKeyImport: SharedKeyImport, signIn: SignInServices, browser: BrowserOrigin, keys: KeyTable,
-        gateway: GatewayFacts,
+        sharedKeyImport: SharedKeyImport, signIn: SignInServices, browser: BrowserOrigin,
+        limits: RequestLimits, keys: KeyTable, gateway: GatewayFacts,
         readiness: @escaping @Sendable () async -> Readiness,
         gauges: @escaping @Sendable () -> [(name: String, help: String, value: Double)],
         registered: @escaping @Sendable (_ machine: Machine, _ lease: Lease, _ source: String) -> Void
@@ -59,6 +61,7 @@ public struct GateServices: Sendable {
         self.sharedKeyImport = sharedKeyImport
         self.signIn = signIn
         self.browser = browser
+        self.limits = limits
         self.keys = keys
         self.gateway = gateway
         self.readiness = readiness

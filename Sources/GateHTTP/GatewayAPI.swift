@@ -27,13 +27,15 @@ public struct GatewayAPI: Sendable {
 
     private func book(_ mode: AuthenticationMode) -> RouteBook {
         let router = Router(context: GateContext.self)
-        // Middleware covers only what is added after it: these two come before every route.
-        router.add(middleware: RequestMiddleware(sources: sources, metrics: metrics))
-        router.add(middleware: AuthenticationMiddleware(mode: mode))
         var sessions: BrowserSessions?
+        var limits: RequestLimits?
         if case .bearer = mode {
+            limits = services.limits
             sessions = BrowserSessions(sessions: services.signIn.sessions, origin: services.browser)
         }
+        // Middleware covers only what is added after it: these two come before every route.
+        router.add(middleware: RequestMiddleware(sources: sources, metrics: metrics, limits: limits))
+        router.add(middleware: AuthenticationMiddleware(mode: mode))
         let book = RouteBook(router: router, agents: services.agents, sessions: sessions)
         SystemRoutes(services: services, metrics: metrics).add(to: book)
         // `/api/…` without a version is another name of the current one.

@@ -13,6 +13,8 @@ struct RequestMiddleware: RouterMiddleware {
 
     let sources: SourceAddress
     let metrics: HTTPMetrics
+    /// Nil: nothing is limited.
+    let limits: RequestLimits?
 
     func handle(
         _ request: Request, context: GateContext, next: (Request, GateContext) async throws -> Response
@@ -21,6 +23,7 @@ struct RequestMiddleware: RouterMiddleware {
         let start = ContinuousClock.now
         context.requestID = Self.requestID(request.headers[.requestID])
         context.source = sources.resolve(peer: context.peer, forwardedFor: request.headers[values: .forwardedFor])
+        context.limits = limits
         var response: Response
         do {
             let size = request.headers.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4 }
@@ -31,7 +34,7 @@ struct RequestMiddleware: RouterMiddleware {
         } catch is CancellationError {
             throw CancellationError()
         } catch {
-            if let problem = Problem(mapping: error) {
+            if let problem = Problem(mapping: error).map({ limited($0, source: context.source) }) {
                 response = problem.response(requestID: context.requestID)
             } else {
                 context.logger.error(
@@ -56,6 +59,13 @@ struct RequestMiddleware: RouterMiddleware {
                 "gate.source": "\(context.source)", "gate.microseconds": "\(elapsed.wholeMicroseconds)",
             ])
         return response
+    }
+
+    /// Every refused credential comes by here, whatever kind it is of: too many of a source are told to wait.
+    private func limited(_ problem: Problem, source: String) -> Problem {
+        guard problem.status == 401, let wait = limits?.refused(from: source) else { return problem }
+        return Problem(
+            .tooManyRequests, "Too many refused credentials from where this request comes; wait.", retryAfter: wait)
     }
 
     /// A caller's id is kept when it can't disturb a log, else replaced.

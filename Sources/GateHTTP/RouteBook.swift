@@ -10,6 +10,8 @@ public final class RouteBook {
     /// Which kind of principal a route takes.
     public enum Access: Sendable, Hashable {
         case anyone, enrolmentToken, setupSecret, ticket, principal, machine, sharedKey
+        /// Anyone, however often: a probe that is told to wait would take the gateway for dead.
+        case probe
         /// A user, or the operator on the gateway's host, whose credential has all of these.
         case scoped(Scopes)
         /// A person, by a token that has all of these or by a browser's session.
@@ -46,7 +48,10 @@ public final class RouteBook {
         use handler: @escaping Handler<GateContext>
     ) {
         note(method, path, access)
-        router.on(RouterPath(path), method: method) { try await handler($0, $1).response(from: $0, context: $1) }
+        router.on(RouterPath(path), method: method) { request, context in
+            if access == .anyone { try context.countAnonymous() }
+            return try await handler(request, context).response(from: request, context: context)
+        }
     }
 
     func principal(_ method: HTTPRequest.Method, _ path: String, use handler: @escaping Handler<PrincipalContext>) {

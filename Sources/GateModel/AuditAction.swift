@@ -2,6 +2,7 @@
 /// changed, for trails and rules of other systems hold it for years.
 public enum AuditAction: String, CaseIterable, Sendable {
     // Signing in and out.
+    case loginStarted = "login.started"
     case loginSucceeded = "login.succeeded"
     case loginFailed = "login.failed"
     case loginAttacked = "login.attacked"
@@ -20,12 +21,14 @@ public enum AuditAction: String, CaseIterable, Sendable {
     case setupOffered = "setup.offered"
 
     // Tickets and sockets.
+    case ticketRefused = "ticket.refused"
     case ticketMinted = "ticket.minted"
     case streamOpened = "stream.opened"
 
     // Credentials shown, counted rather than listed one by one.
     case accessUsed = "access.used"
     case accessRefused = "access.refused"
+    case accessRateLimited = "access.rate-limited"
     case accessRefusalsDropped = "access.refusals-dropped"
     case accessUsesDropped = "access.uses-dropped"
     case nodeTokensForgotten = "node-tokens.forgotten"

@@ -48,6 +48,14 @@ public enum Principal: Sendable, Hashable {
         if case .user(_, .session(let session), _) = self { session } else { nil }
     }
 
+    /// Whether the Fleet vouches for it, and nobody here.
+    public var isNode: Bool {
+        switch self {
+        case .user(_, .node, _), .machine(_, _, .node): true
+        default: false
+        }
+    }
+
     /// The user it acts as, if it is one.
     public var user: User? {
         if case .user(let user, _, _) = self { user } else { nil }

@@ -53,27 +53,13 @@ public final class OutboundClient: OutboundSender {
         try Self.check(request, limits)
         let deadline = ContinuousClock.now + limits.time
         // One race around all of it: AsyncHTTPClient's own deadline ends with the answer's head, and a body may drip for ever.
-        let result = await withTaskGroup(of: Result<OutboundResponse, OutboundError>.self) { group in
-            group.addTask {
-                do throws(OutboundError) {
-                    return .success(try await self.call(request, limits, until: deadline))
-                } catch {
-                    return .failure(error)
-                }
-            }
-            group.addTask {
-                do {
-                    try await Task.sleep(until: deadline, clock: .continuous)
-                    return .failure(.timedOut)
-                } catch {
-                    return .failure(.cancelled)
-                }
-            }
-            let first = await group.next() ?? .failure(.cancelled)
-            group.cancelAll()
-            return first
+        do {
+            return try await finishing(by: deadline) { try await self.call(request, limits, until: deadline) }
+        } catch let error as OutboundError {
+            throw error
+        } catch {
+            throw error is DeadlinePassed ? .timedOut : .cancelled
         }
-        return try result.get()
     }
 
     private static func check(_ request: OutboundRequest, _ limits: OutboundPurpose.Limits) throws(OutboundError) {

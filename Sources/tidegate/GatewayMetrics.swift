@@ -10,6 +10,7 @@ struct GatewayMetrics: Sendable {
     let dependencies: ControlDependencies
     let ssh: SSHSide
     let outbound: MeteredOutbound
+    let limits: RequestLimits
     /// Nil where there is no Fleet.
     let nodeTokens: NodeTokenCounts?
 
@@ -58,6 +59,13 @@ struct GatewayMetrics: Sendable {
                 (
                     "tidegate_outbound_calls_total{purpose=\"\(count.purpose.rawValue)\",outcome=\"\(count.outcome.rawValue)\"}",
                     "Calls to others.", Double(count.calls)
+                ))
+        }
+        for limit in RequestLimits.Limit.allCases {
+            samples.append(
+                (
+                    "tidegate_rate_limited_total{limit=\"\(limit.rawValue)\"}", "Requests told to wait.",
+                    Double(limits.count(limit))
                 ))
         }
         for (outcome, count) in nodeTokens?.all ?? [] {

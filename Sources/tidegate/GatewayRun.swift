@@ -92,8 +92,10 @@ struct GatewayRun {
         }
         let secrets = EnvironmentSecrets(
             settings.environmentCredentials.entries(logger: logger) { health.warn($0) }, tenant: identity.tenant)
+        let limits = RequestLimits(settings.requestRules, refusals: refusals)
         let gauges = GatewayMetrics(
-            database: database, dependencies: dependencies, ssh: ssh, outbound: outbound, nodeTokens: fleet?.counts)
+            database: database, dependencies: dependencies, ssh: ssh, outbound: outbound, limits: limits,
+            nodeTokens: fleet?.counts)
         let services = GateServices(
             machines: MachineService(dependencies), enrolment: EnrolmentService(dependencies),
             agentKeys: AgentKeyService(dependencies),
@@ -104,8 +106,8 @@ struct GatewayRun {
             grants: GrantService(dependencies), tenants: TenantService(dependencies),
             setup: setup, audit: audit,
             following: AuditFollowing(dependencies, tail: auditTail), tickets: tickets,
-            sharedKeyImport: SharedKeyImport(dependencies), signIn: signIn, browser: browser, keys: keys,
-            gateway: facts, readiness: { health.readiness },
+            sharedKeyImport: SharedKeyImport(dependencies), signIn: signIn, browser: browser,
+            limits: limits, keys: keys, gateway: facts, readiness: { health.readiness },
             gauges: { gauges.samples },
             registered: { [logger] machine, lease, source in
                 logger.info(

@@ -59,6 +59,11 @@ struct ServeFlags: ParsableArguments {
     var trustedProxies: String?
     @Option(
         help: ArgumentHelp(
+            "Requests a second with one credential, twice as many at once; 0: no limit (default: 1000).",
+            valueName: "number"))
+    var requestRate: String?
+    @Option(
+        help: ArgumentHelp(
             "PEM certificates that calls to others (Fleet, OIDC, webhooks) trust beside the system's.",
             valueName: "file"))
     var outboundCaFile: String?
@@ -103,6 +108,7 @@ struct ServeFlags: ParsableArguments {
             ("audit-syslog", auditSyslog), ("audit-webhook", auditWebhook),
             ("audit-webhook-secret-file", auditWebhookSecretFile), ("panel-url", panelUrl),
             ("session-idle", sessionIdle), ("session-ttl", sessionTtl), ("master-key-file", masterKeyFile),
+            ("request-rate", requestRate),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }
@@ -112,7 +118,7 @@ struct ServeFlags: ParsableArguments {
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
         "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file", "outbound-ca-file",
         "fleet-url", "audit", "audit-syslog", "audit-webhook", "audit-webhook-secret-file",
-        "panel-url", "session-idle", "session-ttl", "master-key-file",
+        "panel-url", "session-idle", "session-ttl", "master-key-file", "request-rate",
     ]
 }
 

@@ -47,6 +47,16 @@ extension ServeSettings {
         return duration
     }
 
+    static func requestRules(_ text: String?) throws -> RequestLimits.Rules {
+        var rules = RequestLimits.Rules()
+        guard let text else { return rules }
+        guard let rate = Int(text), (0...100_000).contains(rate) else {
+            throw StartFault("request-rate must be a number from 1 to 100000, or 0 for no limit")
+        }
+        rules.work = rate == 0 ? nil : rate
+        return rules
+    }
+
     /// An absolute path; a relative one is taken from the working directory.
     static func path(_ text: String?, _ name: String) throws -> String? {
         guard let text else { return nil }

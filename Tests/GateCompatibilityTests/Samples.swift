@@ -43,7 +43,8 @@ struct DialectAPI: Sendable {
             setup: SetupService(dependencies), audit: AuditService(dependencies),
             following: AuditFollowing(dependencies, tail: AuditTail()), tickets: TicketService(dependencies),
             sharedKeyImport: SharedKeyImport(dependencies), signIn: try gateway.makeSignIn(),
-            browser: BrowserOrigin(url: "https://gate.example"), keys: dependencies.keys, gateway: facts,
+            browser: BrowserOrigin(url: "https://gate.example"),
+            limits: RequestLimits(.ample, refusals: dependencies.refusals), keys: dependencies.keys, gateway: facts,
             readiness: { Readiness(faults: []) }, gauges: { [] }, registered: { _, _, _ in })
         let dialect = SSHTunnelGatewayDialect(
             service: SharedKeyService(dependencies, leaseLifetime: .seconds(120)),

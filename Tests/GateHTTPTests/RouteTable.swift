@@ -158,7 +158,7 @@ enum RouteTable {
         // A credential that is given must be one, also where none is needed.
         case (_, .malformed), (_, .unknown), (_, .revoked), (_, .expired), (_, .disabled): return 401
         case (_, .elsewhere): return 403
-        case (.anyone, _), (.setupSecret, _), (.ticket, _): return good
+        case (.anyone, _), (.probe, _), (.setupSecret, _), (.ticket, _): return good
         case (.enrolmentToken, .enrolmentToken), (.machine, .agentKey): return good
         // It is `web` by the Fleet's word, and `web` has a key; the shared key names no machine in this walk.
         case (.machine, .node): return 403
@@ -211,7 +211,7 @@ enum RouteTable {
     /// A sender who is let in.
     static func welcome(_ entry: RouteBook.Entry) -> Sender {
         switch entry.access {
-        case .anyone, .setupSecret, .sharedKey, .ticket: .nobody
+        case .anyone, .probe, .setupSecret, .sharedKey, .ticket: .nobody
         case .enrolmentToken: .enrolmentToken
         case .machine: .agentKey
         case .scoped, .principal, .person: .administrator

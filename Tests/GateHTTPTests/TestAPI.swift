@@ -58,7 +58,7 @@ struct TestAPI: Sendable {
     let cookie: String
     let session: Session
 
-    static func make() async throws -> TestAPI {
+    static func make(limits rules: RequestLimits.Rules = .ample) async throws -> TestAPI {
         let gateway = try await TestGateway.make()
         let dependencies = gateway.dependencies
         let setup = SetupService(dependencies)
@@ -139,7 +139,7 @@ struct TestAPI: Sendable {
             audit: AuditService(dependencies), following: AuditFollowing(dependencies, tail: AuditTail()),
             tickets: TicketService(dependencies), sharedKeyImport: SharedKeyImport(dependencies),
             signIn: signIn, browser: BrowserOrigin(url: "https://gate.example"),
-            keys: dependencies.keys, gateway: facts,
+            limits: RequestLimits(rules, refusals: dependencies.refusals), keys: dependencies.keys, gateway: facts,
             readiness: { Readiness(faults: []) },
             gauges: {
                 [

@@ -59,6 +59,8 @@ struct UserPassword: GatewayCommand {
 
     @OptionGroup var gateway: GatewayOptions
 
+    func validate() throws { try Checked.name(UserName.self, name, "a user's name") }
+
     func perform() async throws {
         let client = try gateway.client()
         let password = try PasswordInput.new(file: passwordFile)

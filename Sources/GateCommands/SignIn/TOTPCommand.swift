@@ -110,6 +110,8 @@ struct UserResetTOTP: GatewayCommand {
 
     @OptionGroup var gateway: GatewayOptions
 
+    func validate() throws { try Checked.name(UserName.self, name, "a user's name") }
+
     func perform() async throws {
         try await gateway.client().resetTOTP(ResetTOTPRequest(username: name))
         try gateway.show(["user": name]) {

@@ -60,7 +60,7 @@ public struct AgentAdmission: Sendable {
         let event = dependencies.event(
             .agentAPIKeyUsed, by: caller, subject: "machine:\(machine)", severity: .warning,
             at: dependencies.now(), details: [("agent_id", id.rawValue)])
-        try await dependencies.database.write { tx in try tx.appendAudit(event) }
+        try await dependencies.record(event)
     }
 }
 

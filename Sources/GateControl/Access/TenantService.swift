@@ -39,6 +39,10 @@ public struct TenantService: Sendable {
                 dependencies.ownEvent(
                     .userAdded, tenant: tenant.id, subject: "user:\(user.id)", at: now,
                     details: [("name", user.name), ("kind", "person"), ("role", "admin")]))
+            try tx.appendAudit(
+                dependencies.ownEvent(
+                    .tokenAdded, tenant: tenant.id, subject: "token:\(token.id)", at: now,
+                    details: [("label", token.label), ("user", user.name), ("scopes", "role")]))
         }
         return (tenant, user, token, minted.text)
     }

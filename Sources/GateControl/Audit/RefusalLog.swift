@@ -86,6 +86,8 @@ extension RefusalLog.Subject {
         case "password": .loginFailed
         case "second-factor": .totpFailed
         case "session": .sessionRefused
+        case "rate": .accessRateLimited
+        case "ticket": .ticketRefused
         default: .accessRefused
         }
     }

@@ -19,6 +19,8 @@ public struct NodeTokenService: Sendable {
             .nodeTokensForgotten, by: caller, subject: "tenant:\(caller.tenant)", at: dependencies.now())
         // First: a store that can't write must not keep a revoked token alive.
         memory.forgetAll(of: caller.tenant)
-        try await dependencies.database.write { tx in try tx.appendAudit(event) }
+        // And what such a token opened: its holder comes back if the Fleet still vouches for it.
+        dependencies.credentials.drop { $0.isNode && $0.tenant == caller.tenant }
+        try await dependencies.record(event)
     }
 }

@@ -85,6 +85,10 @@ public struct DeviceService: Sendable {
             createdAt: now, expiresAt: now + Self.lifetime)
         try await dependencies.database.write { [self] tx in
             try tx.insertDevice(device, deviceCode: minted.digest, userCode: digest(userCode), challenge: challenge)
+            try tx.appendAudit(
+                dependencies.ownEvent(
+                    .loginStarted, subject: "device:\(device.id)", source: source, at: now,
+                    details: [("client", client.rawValue)]))
         }
         return Begun(device: device, deviceCode: minted.text, userCode: TypedCode.shown(userCode))
     }

@@ -84,6 +84,6 @@ struct PasswordCheck: Sendable {
         let event = dependencies.ownEvent(
             .loginAttacked, tenant: user.tenant, subject: "user:\(user.id)", severity: .warning, outcome: .refused,
             source: source, at: now)
-        try await dependencies.database.write { tx in try tx.appendAudit(event) }
+        try await dependencies.record(event)
     }
 }

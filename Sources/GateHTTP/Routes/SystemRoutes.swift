@@ -17,8 +17,8 @@ struct SystemRoutes {
 
     func add(to book: RouteBook) {
         let (services, metrics) = (services, metrics)
-        book.open(.get, "/healthz") { _, _ in JSONAnswer(.ok, Status(status: "ok")) }
-        book.open(.get, "/readyz") { _, _ in
+        book.open(.get, "/healthz", access: .probe) { _, _ in JSONAnswer(.ok, Status(status: "ok")) }
+        book.open(.get, "/readyz", access: .probe) { _, _ in
             let readiness = await services.readiness()
             let isReady = readiness.faults.isEmpty
             return JSONAnswer(
