@@ -4,6 +4,8 @@ import http.client
 import json
 import ssl
 
+import leaks
+
 
 class Answer:
     """`status`, `headers` (lower-case names), `raw` bytes and `body` (decoded JSON, or None)."""
@@ -11,6 +13,7 @@ class Answer:
     def __init__(self, status, headers, raw):
         self.status, self.raw = status, raw
         self.headers = {name.lower(): value for name, value in headers}
+        leaks.note_answer(headers, raw)
         try:
             self.body = json.loads(raw) if raw else None
         except ValueError:
@@ -42,6 +45,7 @@ class API:
 
     def call(self, method, path, body=None, token=None, headers=None, raw=None, deadline=15):
         """One request on a connection of its own. `body` is sent as JSON, `raw` as the bytes it is."""
+        leaks.note_request(body, token, headers)
         sent = {}
         if body is not None:
             raw = json.dumps(body).encode()

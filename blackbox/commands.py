@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 
+import leaks
 from waiting import wait_until
 
 
@@ -14,6 +15,7 @@ def run(argv, deadline=30, check=False, **options):
         options.pop("stdin")
     options.setdefault("text", True)
     done = subprocess.run([str(word) for word in argv], capture_output=True, timeout=deadline, **options)
+    leaks.SAID.command(argv, done)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, argv))}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done

@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 
+import leaks
 from networks import free_ports, give_back_ports
 
 VERIFY = "/api/v1/pat/verify"
@@ -51,6 +52,7 @@ class Fleet:
     def does(self, action, token=None):
         """A token whose question is given to `action(handler)`."""
         token = token or new_node_token()
+        leaks.note_shapes(token.encode())
         self.answers[token] = action
         return token
 

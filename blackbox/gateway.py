@@ -1,6 +1,7 @@
 """A gateway of its own for a test: throwaway folder, free ports, one of the three modes."""
 
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import tempfile
 
+import leaks
 import programs
 from api import API
 from commands import alive, descendants, end, log_text, run
@@ -53,6 +55,8 @@ class Gateway:
         self.first_lease = free_ports(leases)
         self.last_lease = self.first_lease + leases - 1
         self.extra, self.environment = list(extra), dict(environment or {})
+        self.watched = leaks.Watched(self.folder)
+        leaks.note_environment(self.environment)
         self.certificates = None
         if tls:
             self._make_certificates()
@@ -65,7 +69,7 @@ class Gateway:
             try:
                 self.start()
             except BaseException:
-                self.close()
+                self.close(search=False)
                 raise
 
     # --- the process ---
@@ -146,6 +150,7 @@ class Gateway:
     def stop(self, deadline=20):
         """SIGTERM, and everything it promises to finish."""
         if self.process and self.process.poll() is None:
+            self._keep_metrics()
             self.adopted += descendants(self.process.pid)
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(deadline)
@@ -157,9 +162,15 @@ class Gateway:
         self.process.kill()
         self.process.wait(5)
 
-    def close(self):
-        """Ends the gateway and what it left running on purpose, then removes its folder."""
+    def _keep_metrics(self):
+        """What it would tell Prometheus last, for the search for secrets."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self.watched.add("/metrics", self.api.call("GET", "/metrics", deadline=2).raw)
+
+    def close(self, search=True):
+        """Ends the gateway and what it left running on purpose, searches what it wrote for secrets, removes its folder."""
         if self.process and self.process.poll() is None:
+            self._keep_metrics()
             self.adopted += descendants(self.process.pid)
         end(self.process, deadline=15)
         for pid in self.adopted:
@@ -169,14 +180,17 @@ class Gateway:
         give_back_ports(self.port)
         give_back_ports(self.ssh_port)
         give_back_ports(self.first_lease, self.last_lease - self.first_lease + 1)
+        found = self.watched.leaks() if search else []
         if not os.environ.get("TIDEGATE_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
+        assert not found, f"secrets were left in what they must not be in: {'; '.join(found)}"
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.close()
+    def __exit__(self, failure, *_):
+        # A test that failed has said what is wrong.
+        self.close(search=failure is None)
 
     @property
     def log(self):

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 
+import leaks
 import programs
 from commands import descendants, end, log_text, processes, run
 from networks import HostItself, free_ports
@@ -76,6 +77,8 @@ class PrivateMachine:
         self.enter = [*self.network.enter, *programs.as_user(agent_account)]
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="machine-", dir=programs.session_folder()))
         self.folder.chmod(0o755)
+        self.watched = leaks.Watched(self.folder)
+        leaks.note_environment(environment)
         self.login_key = KeyPair(self.folder, "login")
         self.sshd = PrivateSSHD(self.folder / "sshd", [self.login_key.line], network=self.network)
         self.state, self.log_path = self.folder / "agent", self.folder / "agent.log"
@@ -91,7 +94,7 @@ class PrivateMachine:
             if run_agent and enrol:
                 self.start()
         except BaseException:
-            self.close()
+            self.close(search=False)
             raise
 
     @property
@@ -172,7 +175,7 @@ class PrivateMachine:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(deadline)
 
-    def close(self):
+    def close(self, search=True):
         children = self.children() if self.process and self.process.poll() is None else set()
         end(self.process, 10)
         for pid in children:
@@ -180,14 +183,16 @@ class PrivateMachine:
                 if "ssh" in pathlib.Path(f"/proc/{pid}/comm").read_text():
                     os.kill(pid, signal.SIGTERM)
         self.sshd.close()
+        found = self.watched.leaks() if search else []
         if not os.environ.get("TIDEGATE_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
+        assert not found, f"secrets were left in what they must not be in: {'; '.join(found)}"
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.close()
+    def __exit__(self, failure, *_):
+        self.close(search=failure is None)
 
 
 class Visitor:

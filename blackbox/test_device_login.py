@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 
+import leaks
 import programs
 from answers import problem
 from browsers import Browser, browser, site
@@ -32,6 +33,7 @@ class DeviceLogin:
             said += line
         self.address = re.search(r"^ {4}(http\S+)$", said, re.M).group(1)
         self.code = re.search(r"^ {4}([A-Z]{4}-[A-Z]{4})$", said, re.M).group(1)
+        leaks.note("a user_code", self.code)
 
     def finish(self, deadline=30):
         out, err = self.process.communicate(timeout=deadline)

@@ -13,9 +13,11 @@ from disks import SmallDisk
 from gateway import Gateway, available_modes
 from machine import PrivateMachine, Visitor
 from networks import Canary
+from people import operator as operate
 from sshkeys import KeyPair
 from store_files import PAGE, StoreFiles, overwrite
 from store_operator import Operator, add, machines, owner  # noqa: F401
+from trail import AuditFiles
 from tunnels import Jump, Tunnel, new_name
 from waiting import wait_until
 
@@ -259,6 +261,53 @@ def test_a_restored_store_is_the_backup_with_what_was_taken_away_since(operator)
     operator.run("restore", aside)
     gateway.start()
     assert set(late) <= set(machines(gateway))
+
+
+def test_what_happened_in_a_tenant_made_since_the_backup_stays_in_the_trail(owner):
+    """The tenant, its people and its machines are gone; that they were there isn't."""
+    gateway = owner.gateway
+    files = AuditFiles(gateway)
+    backup, kept = owner.backup(), Tunnel(gateway)
+    first = tenant(gateway, "north")
+    machine = gateway.ok("POST", "/api/v1/machines", {"name": new_name("theirs")}, token=first["token"]["token"])
+    before = files.settled()
+    ours = [row["id"] for row in gateway.ok("GET", "/api/v1/audit/events?limit=1000")]
+    theirs = gateway.ok("GET", "/api/v1/audit/events?limit=1000", token=first["token"]["token"])
+    assert {"user.added", "machine.added"} <= {row["action"] for row in theirs}
+    anchor = files.head()
+    for round in range(2):
+        gateway.stop()
+        owner.run("restore", backup)
+        gateway.start()
+        # Nobody of it may do anything, and its machine is nobody's.
+        assert gateway.call("GET", "/api/v1/whoami", token=first["token"]["token"]).status == 401
+        body = {"public_key": KeyPair(gateway.home).line}
+        assert gateway.call("POST", "/api/v1/agent/enrol", body, token=machine["enrolment"]["token"]).status == 401
+        assert gateway.call("GET", kept.path).status == 404
+        # The trail goes on where it ended: every line, every seal, and the store proves the file.
+        files.settled()
+        assert files.lines()[: len(before)] == before
+        report = files.verify(anchor)
+        assert report["intact"] and report["proven"] == anchor, report
+        assert {row["id"] for row in theirs} <= {row["id"] for row in files.events()}
+        assert set(ours) <= {row["id"] for row in gateway.ok("GET", "/api/v1/audit/events?limit=1000")}
+        # What kept its events has another name, so that the name can be given again, to somebody who sees none of them.
+        names = [row["name"] for row in tenants(gateway)]
+        assert "north" not in names and any(name.startswith("north-") for name in names), names
+        second = tenant(gateway, "north")
+        seen = gateway.ok("GET", "/api/v1/audit/events?limit=1000", token=second["token"]["token"])
+        assert not {row["id"] for row in theirs} & {row["id"] for row in seen}
+        assert gateway.ok("GET", "/api/v1/machines", token=second["token"]["token"]) == []
+        files.settled()
+        assert files.verify(anchor)["intact"]
+
+
+def tenant(gateway, name):
+    return json.loads(operate(gateway, "tenant", "add", name, "--administrator", "ada", "--json").stdout)
+
+
+def tenants(gateway):
+    return json.loads(operate(gateway, "tenant", "list", "--json").stdout)
 
 
 def garbage(files, chance):

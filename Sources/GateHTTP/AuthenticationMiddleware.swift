@@ -78,9 +78,10 @@ extension Request {
     func bearer() throws -> String? {
         let values = headers[values: .authorization]
         guard let value = values.first else { return nil }
-        let parts = value.split(separator: " ", maxSplits: 1)
+        // One or more blanks between the two (RFC 9110, section 11.4); the credential itself has none.
+        let parts = value.split(separator: " ")
         guard values.count == 1, parts.count == 2, ["bearer", "token"].contains(parts[0].lowercased()),
-            !parts[1].isEmpty, parts[1].utf8.count <= 4_096
+            parts[1].utf8.count <= 4_096
         else { throw Problem(.unauthenticated, "Send one header: Authorization: Bearer CREDENTIAL.") }
         return String(parts[1])
     }
