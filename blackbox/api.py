@@ -11,6 +11,7 @@ class Answer:
     def __init__(self, status, headers, raw):
         self.status, self.raw = status, raw
         self.headers = {name.lower(): value for name, value in headers}
+        self.new_cookies = [value for name, value in headers if name.lower() == "set-cookie"]
         try:
             self.body = json.loads(raw) if raw else None
         except ValueError:
