@@ -220,6 +220,7 @@ let package = Package(
             dependencies: [
                 "GateModel", "GateSSH", "GateStore", "GateControl", "GateTesting",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
             ],
             swiftSettings: strict),
         .testTarget(

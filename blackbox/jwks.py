@@ -33,10 +33,10 @@ def private_jwk(key, kid):
     return public_jwk(key, kid) | {"d": number(private.private_value, 32)}
 
 
-def signed(key, kid, claims, **header):
+def signed(key, kid, claims, header=None):
     """A JSON Web Token by that key."""
     algorithm = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
-    header = {"alg": algorithm, "typ": "JWT", "kid": kid} | header
+    header = {"alg": algorithm, "typ": "JWT", "kid": kid} | (header or {})
     body = ".".join(text(json.dumps(part).encode()) for part in (header, claims))
     if isinstance(key, rsa.RSAPrivateKey):
         raw = key.sign(body.encode(), padding.PKCS1v15(), hashes.SHA256())

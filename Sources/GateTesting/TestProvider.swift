@@ -1,5 +1,5 @@
-package import Crypto
-package import CryptoExtras
+import Crypto
+import CryptoExtras
 import FoundationEssentials
 import GateControl
 import GateModel
@@ -55,6 +55,7 @@ package enum TestClaim: Sendable, Encodable {
     case text(String)
     case number(Int64)
     case list([String])
+    case flag(Bool)
     case null
 
     package func encode(to encoder: any Encoder) throws {
@@ -63,6 +64,7 @@ package enum TestClaim: Sendable, Encodable {
         case .text(let text): try container.encode(text)
         case .number(let number): try container.encode(number)
         case .list(let list): try container.encode(list)
+        case .flag(let flag): try container.encode(flag)
         case .null: try container.encodeNil()
         }
     }
@@ -180,6 +182,7 @@ package final class TestProvider: OutboundSender {
             "code_challenge_methods_supported": .list(["S256"]),
         ]
         return usual.merging(state.withLock { $0.description }) { $1 }
+            .filter { if case .null = $0.value { false } else { true } }
     }
 
     private func published() -> [[String: String]] {

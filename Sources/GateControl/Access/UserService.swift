@@ -18,7 +18,7 @@ public struct UserService: Sendable {
         }
     }
 
-    private let dependencies: ControlDependencies
+    let dependencies: ControlDependencies
 
     public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
 

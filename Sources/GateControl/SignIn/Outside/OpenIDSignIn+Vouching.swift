@@ -92,7 +92,7 @@ extension OpenIDSignIn {
                     }
                     return nil
                 }
-                guard identity.subject == claimant.subject.rawValue else { return nil }
+                guard identity.subject == claimant.subject.rawValue else { throw WebTokenFault.subject }
                 let settled = try accounts.follow(claimant, identity, user, source: "", at: now, in: tx)
                 if settled.refusal == nil { try tx.noteVouched(id, at: now, until: now + Self.vouchedFor) }
                 return settled
@@ -100,6 +100,8 @@ extension OpenIDSignIn {
         } catch let error as StoreError {
             dependencies.settleUnknown()
             throw error
+        } catch let fault as WebTokenFault {
+            return try await end(id, reason: fault.rawValue)
         }
         guard let settled else { return }
         try await accounts.finish(settled)
