@@ -23,6 +23,7 @@ from waiting import wait_until
 PROGRAM = pathlib.Path("/usr/bin/glewlwyd")
 SCHEMA = pathlib.Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
 MODULES = "/usr/lib/glewlwyd"
+PAGES, PAGES_CONFIGURATION = pathlib.Path("/usr/share/glewlwyd/webapp"), "/usr/share/glewlwyd/templates/config.json"
 CLIENT, CLIENT_SECRET = "tidegate", "cs-93fbd41fd7ae4c1f8e9d"
 
 CONFIGURATION = """
@@ -45,7 +46,7 @@ client_module_path="{modules}/client"
 user_auth_scheme_module_path="{modules}/scheme"
 plugin_module_path="{modules}/plugin"
 hash_algorithm="SHA512"
-static_files_path="/usr/share/glewlwyd/webapp/"
+static_files_path="{pages}/"
 static_files_mime_types = (
   {{ extension = ".html"  mime_type = "text/html" compress=0 }},
   {{ extension = ".js"  mime_type = "application/javascript" compress=0 }},
@@ -99,7 +100,8 @@ class Glewlwyd:
                 " '$.data-format.groups', json(?))", (json.dumps({"multiple": True, "read": True, "write": True}),))  # fmt: skip
             connection.commit()
         self.configuration = self.folder / "glewlwyd.conf"
-        self.configuration.write_text(CONFIGURATION.format(port=self.port, modules=MODULES, database=self.database))
+        self.configuration.write_text(CONFIGURATION.format(
+            port=self.port, modules=MODULES, database=self.database, pages=self.make_pages()))
         if self.account:
             for path in (self.folder, self.database, self.configuration):
                 os.chown(path, self.account.pw_uid, self.account.pw_gid)
@@ -120,6 +122,15 @@ class Glewlwyd:
     @property
     def issuer(self):
         return f"{self.url}/api/oidc"
+
+    def make_pages(self):
+        """The provider's own pages; Debian's package has a folder where their configuration should be."""
+        pages = self.folder / "pages"
+        shutil.copytree(PAGES, pages, ignore=shutil.ignore_patterns("config.json"))
+        shutil.copy(PAGES_CONFIGURATION, pages / "config.json")
+        for path in [pages, *pages.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return pages
 
     def start(self):
         with open(self.log_path, "ab") as log:

@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 from answers import problem
 from browsers import Browser, totp
+from commands import descendants
 from gateway import Gateway, default_mode
 from openid_provider import CLIENT, CLIENT_SECRET, PROGRAM, Glewlwyd
 from people import operator
@@ -227,5 +228,65 @@ def test_neither_store_nor_log_holds_a_secret(world):
     raw = b"".join(path.read_bytes() for path in gateway.state.glob("tidegate.db*"))
     for word in (code, CLIENT_SECRET, begun, begun.split(".")[0], *browser.cookies.values()):
         assert word.encode() not in raw and word not in gateway.log
-    environment = open(f"/proc/{gateway.process.pid}/environ", "rb").read()
-    assert CLIENT_SECRET.encode() not in environment
+    for pid in (gateway.process.pid, *descendants(gateway.process.pid)):
+        with open(f"/proc/{pid}/environ", "rb") as environment:
+            assert CLIENT_SECRET.encode() not in environment.read()
+
+
+def test_a_change_of_groups_is_seen_without_signing_in_again(world):
+    gateway, provider = world
+    provider.add_user("ivan", ["staff"])
+    browser, _ = sign_in(world, "ivan")
+    user = who(browser)
+    assert user["role"] == "operator"
+
+    def as_if_ten_minutes_had_passed():
+        gateway.stop()
+        gateway.edit_database(
+            "UPDATE outside_identity SET checked_at = checked_at - 601000000 WHERE user_id = ?", (user["id"],))  # fmt: skip
+        gateway.start()
+
+    provider.change_user("ivan", groups=[ADMINS])
+    as_if_ten_minutes_had_passed()
+    wait_until(lambda: who(browser)["role"] == "admin", 30, "the provider was asked again")
+    provider.change_user("ivan", groups=["visitors"])
+    as_if_ten_minutes_had_passed()
+    wait_until(lambda: not browser.signed_in(), 30, "the provider was asked again")
+    assert gateway.ok("GET", f"/api/v1/users/{user['name']}")["disabled_at"]
+
+
+def test_a_linked_user_keeps_the_role_that_administrators_gave(world):
+    gateway, provider = world
+    provider.add_user("judy", ["visitors"])
+    problem(sign_in(world, "judy")[1], 403, "NO_ROLE")
+    with contextlib.closing(sqlite3.connect(provider.database)) as store:
+        (subject,) = store.execute("SELECT gposi_sub FROM gpo_subject_identifier WHERE gposi_username = 'judy'").fetchone()
+    gateway.cli("user", "add", "judith", "--role", "viewer")
+    gateway.cli("user", "link", "judith", "--issuer", provider.issuer, "--subject", subject)
+    browser, _ = sign_in(world, "judy")
+    assert (who(browser)["name"], who(browser)["role"]) == ("judith", "viewer")
+    (identity,) = gateway.cli_json("user", "identities", "judith")
+    assert identity["last_sign_in_at"] and not identity["gives_role"]
+    gateway.cli("user", "unlink", "judith", identity["id"])
+    assert not browser.signed_in()
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--oidc-issuer", "http://id.example", "--oidc-client-id", "x"], "oidc-issuer: plain http"),
+    (["--oidc-issuer", "https://id.example"], "oidc-client-id must be"),
+    (["--oidc-client-id", "x"], "oidc-client-id needs oidc-issuer"),
+    (["--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-role", "a"], "oidc-role must be GROUP=ROLE"),
+    (["--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-role", "a=root"], "a role is admin"),
+    (["--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-role", "a=drain"], "a role is admin"),
+    (["--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-role", "a=admin", "--oidc-role", "a=viewer"],
+     "gives one group two roles"),
+    (["--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-scopes", "email"], "one of them openid"),
+    (["--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-client-secret-file", "/nowhere"],
+     "can't be read"),
+    (["--cloudflare-access-team", "acme"], "go together"),
+    (["--cloudflare-access-team", "http://acme.example", "--cloudflare-access-audience", "x"], "cloudflare-access-team"),
+    (["--cloudflare-access-default-role", "viewer"], "needs cloudflare-access-team"),
+])  # fmt: skip
+def test_a_setting_that_cant_be_meant_stops_the_start_by_its_name(words, said):
+    with Gateway(default_mode(), start=False) as gateway:
+        assert said in gateway.refused(*words)

@@ -95,6 +95,8 @@ package final class TestProvider: OutboundSender {
         package var subject = "subject-1"
         package var refreshToken: String?
         package var givesIDToken = true
+        /// Whether it has a place that tells about an access token's holder.
+        package var hasUserInfo = false
         package var signer: (key: TestProviderKey, id: String?)
         /// Codes that weren't redeemed yet: the nonce and the challenge each was asked for with.
         fileprivate var codes: [String: (nonce: String, challenge: String, redirect: String)] = [:]
@@ -169,7 +171,7 @@ package final class TestProvider: OutboundSender {
         switch request.purpose {
         case .openIDDiscovery: return json(describe())
         case .keySet: return json(["keys": published()])
-        case .openIDToken: return redeem(request)
+        case .openIDToken: return request.method == .get ? tell(request) : redeem(request)
         case .fleet, .webhook: throw .unreachable
         }
     }
@@ -181,7 +183,9 @@ package final class TestProvider: OutboundSender {
             "token_endpoint": .text("\(base)/token"), "jwks_uri": .text("\(base)/keys"),
             "code_challenge_methods_supported": .list(["S256"]),
         ]
-        return usual.merging(state.withLock { $0.description }) { $1 }
+        let (hasUserInfo, changes) = state.withLock { ($0.hasUserInfo, $0.description) }
+        return usual.merging(hasUserInfo ? ["userinfo_endpoint": .text("\(base)/userinfo")] : [:]) { $1 }
+            .merging(changes) { $1 }
             .filter { if case .null = $0.value { false } else { true } }
     }
 
@@ -191,6 +195,13 @@ package final class TestProvider: OutboundSender {
             parameters["kid"] = key.id
             return parameters
         }
+    }
+
+    private func tell(_ request: OutboundRequest) -> OutboundResponse {
+        guard request.headers.contains(where: { $0 == ("Authorization", "Bearer opaque") }) else {
+            return json(["error": "invalid_token"], status: 401)
+        }
+        return json(usual(nonce: nil))
     }
 
     private func redeem(_ request: OutboundRequest) -> OutboundResponse {

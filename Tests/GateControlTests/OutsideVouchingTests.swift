@@ -118,6 +118,27 @@ import Testing
         #expect(try await !world.isLive(signedIn))
     }
 
+    @Test func `one that says it elsewhere than in an ID token is asked there`() async throws {
+        let world = try await OutsideWorld.make()
+        world.provider.with { ($0.refreshToken, $0.hasUserInfo) = ("r", true) }
+        let signedIn = try await world.enter()
+        world.provider.with { ($0.givesIDToken, $0.groups) = (false, ["admins"]) }
+        world.advance(by: .seconds(600))
+        try await world.signIn.askProviders()
+        #expect(try await world.user(signedIn.user.id).role == .admin)
+        world.advance(by: .seconds(600))
+        #expect(try await world.isLive(signedIn))
+        world.provider.with { $0.groups = [] }
+        try await world.signIn.askProviders()
+        #expect(try await !world.isLive(signedIn))
+        world.provider.with { ($0.givesIDToken, $0.groups) = (true, ["staff"]) }
+        let again = try await world.enter()
+        world.provider.with { ($0.givesIDToken, $0.claims) = (false, ["sub": .text("subject-9")]) }
+        world.advance(by: .seconds(600))
+        try await world.signIn.askProviders()
+        #expect(try await !world.isLive(again))
+    }
+
     @Test func `a refresh token that no session needs is forgotten`() async throws {
         let world = try await OutsideWorld.make()
         world.provider.with { $0.refreshToken = "r" }

@@ -52,13 +52,22 @@ extension OpenIDSignIn {
             switch try await call.ask(.refresh(token), at: provider) {
             case .unavailable: return false
             case .refused: try await end(id, reason: "refresh")
-            case .given(let given): try await heard(given, about: id)
+            case .given(let given):
+                if let token = given.refreshToken {
+                    // First of all: the one before may be good no more.
+                    let sealed = try sealing(token, id)
+                    try await dependencies.database.write { tx in try tx.setRefreshToken(sealed, of: id) }
+                }
+                try await heard(try await claimant(given, at: provider, call), about: id)
             }
             return true
         } catch is CancellationError {
             return false
         } catch ControlError.providerUnavailable {
             return false
+        } catch let fault as WebTokenFault {
+            do { try await end(id, reason: fault.rawValue) } catch { return false }
+            return true
         } catch {
             dependencies.logger.warning(
                 "what an identity provider said could not be stored", metadata: ["error": "\(error)"])
@@ -66,23 +75,27 @@ extension OpenIDSignIn {
         }
     }
 
-    private func heard(_ given: ProviderTokenCall.Given, about id: ID<OutsideIdentity>) async throws {
-        let claimant: OutsideAccounts.Claimant?
-        do {
-            // Not every provider says again who somebody is (OpenID Connect Core 1.0, section 12.2).
-            claimant = given.idToken == nil ? nil : try await self.claimant(given.idToken, nonce: nil)
-        } catch let fault as WebTokenFault {
-            return try await end(id, reason: fault.rawValue)
+    /// Whom the answer is about: by its ID token, which a refresh need not bring (OpenID Connect Core 1.0, section 12.2), or by
+    /// what the provider says of the access token's holder. Throws `WebTokenFault`.
+    private func claimant(
+        _ given: ProviderTokenCall.Given, at provider: ProviderDescription, _ call: ProviderTokenCall
+    ) async throws -> OutsideAccounts.Claimant? {
+        if given.idToken != nil { return try await claimant(given.idToken, nonce: nil) }
+        guard let url = provider.userInfo, let token = given.accessToken else { return nil }
+        guard let claims = try await call.claims(by: token, at: url) else { throw ControlError.providerUnavailable }
+        guard let subject = claims.text("sub").flatMap({ OutsideSubject(rawValue: $0) }) else {
+            throw WebTokenFault.subject
         }
+        return claimant(subject, claims)
+    }
+
+    private func heard(_ claimant: OutsideAccounts.Claimant?, about id: ID<OutsideIdentity>) async throws {
         let now = dependencies.now()
         let accounts = OutsideAccounts(dependencies: dependencies)
         let settled: OutsideAccounts.Settled?
         do {
-            settled = try await dependencies.database.write { [sealing] tx in
+            settled = try await dependencies.database.write { tx in
                 guard let (identity, user) = try tx.identity(id) else { return nil }
-                if let token = given.refreshToken {
-                    try tx.setRefreshToken(try sealing(token, id), of: id)
-                }
                 guard let claimant else {
                     // Their groups are unknown, so the word about them isn't renewed and their sessions run out.
                     if identity.givesRole {
@@ -100,8 +113,6 @@ extension OpenIDSignIn {
         } catch let error as StoreError {
             dependencies.settleUnknown()
             throw error
-        } catch let fault as WebTokenFault {
-            return try await end(id, reason: fault.rawValue)
         }
         guard let settled else { return }
         try await accounts.finish(settled)

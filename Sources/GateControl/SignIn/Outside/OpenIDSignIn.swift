@@ -148,8 +148,11 @@ public struct OpenIDSignIn: Sendable {
         let claims = try await keys.verify(try WebToken(text.reveal()))
         let rules = WebTokenRules(
             issuer: settings.issuer, audience: .client(settings.clientID), oldest: Self.oldestToken, nonce: nonce)
-        let subject = try rules.check(claims, at: dependencies.now())
-        return OutsideAccounts.Claimant(
+        return claimant(try rules.check(claims, at: dependencies.now()), claims)
+    }
+
+    func claimant(_ subject: OutsideSubject, _ claims: WebTokenClaims) -> OutsideAccounts.Claimant {
+        OutsideAccounts.Claimant(
             issuer: settings.issuer, subject: subject,
             role: settings.roles.role(of: claims.texts(settings.groupsClaim) ?? []), givesRole: true,
             names: [claims.text("preferred_username"), claims.text("email"), claims.text("name")].compactMap(\.self))

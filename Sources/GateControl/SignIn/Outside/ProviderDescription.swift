@@ -9,6 +9,7 @@ struct ProviderDescription: Sendable {
     let authorization: OutboundURL
     let token: OutboundURL
     let keys: OutboundURL
+    let userInfo: OutboundURL?
     /// Whether its answers always name it (RFC 9207).
     let namesItself: Bool
     /// Whether the client's secret goes into the body of a call, because the header isn't taken.
@@ -41,6 +42,7 @@ struct ProviderDescription: Sendable {
         authorization = try place(fields.authorization, "authorization_endpoint")
         token = try place(fields.token, "token_endpoint")
         keys = try place(fields.keys, "jwks_uri")
+        userInfo = try fields.userInfo.map { text throws(ProviderFault) in try place(text, "userinfo_endpoint") }
         namesItself = fields.namesItself ?? false
         let methods = fields.clientMethods ?? ["client_secret_basic"]
         takesSecretInBody = !methods.contains("client_secret_basic") && methods.contains("client_secret_post")
@@ -51,6 +53,7 @@ struct ProviderDescription: Sendable {
         let authorization: String
         let token: String
         let keys: String
+        let userInfo: String?
         let challenges: [String]?
         let algorithms: [String]?
         let clientMethods: [String]?
@@ -61,6 +64,7 @@ struct ProviderDescription: Sendable {
             case authorization = "authorization_endpoint"
             case token = "token_endpoint"
             case keys = "jwks_uri"
+            case userInfo = "userinfo_endpoint"
             case challenges = "code_challenge_methods_supported"
             case algorithms = "id_token_signing_alg_values_supported"
             case clientMethods = "token_endpoint_auth_methods_supported"

@@ -4,8 +4,8 @@ import Logging
 
 /// The provider's token endpoint (RFC 6749, sections 4.1.3 and 6).
 struct ProviderTokenCall: Sendable {
-    /// Longest refresh token kept, in bytes.
-    static let refreshLimit = 4_096
+    /// Longest refresh or access token taken, in bytes.
+    static let tokenLimit = 4_096
 
     enum Grant: Sendable {
         case code(Secret<String>, verifier: String, redirect: String)
@@ -16,6 +16,7 @@ struct ProviderTokenCall: Sendable {
     struct Given: Sendable {
         let idToken: Secret<String>?
         let refreshToken: Secret<String>?
+        let accessToken: Secret<String>?
     }
 
     enum Answer: Sendable {
@@ -62,6 +63,25 @@ struct ProviderTokenCall: Sendable {
         return read(response, from: provider)
     }
 
+    /// What the provider says now of whom that access token is about (OpenID Connect Core 1.0, section 5.3): for one that says
+    /// it in no ID token. Nil: it couldn't be asked, or said nothing of use.
+    func claims(
+        by token: Secret<String>, at url: OutboundURL
+    ) async throws(CancellationError) -> WebTokenClaims? {
+        do throws(OutboundError) {
+            let response = try await outbound.send(
+                OutboundRequest(
+                    .openIDToken, .get, url,
+                    headers: [("Authorization", "Bearer \(token.reveal())"), ("Accept", "application/json")]))
+            guard response.status == 200 else { return nil }
+            return try? JSONDecoder().decode(WebTokenClaims.self, from: Data(response.body))
+        } catch .cancelled {
+            throw CancellationError()
+        } catch {
+            return nil
+        }
+    }
+
     private func read(_ response: OutboundResponse, from provider: ProviderDescription) -> Answer {
         let data = Data(response.body)
         guard response.status == 200 else {
@@ -82,10 +102,17 @@ struct ProviderTokenCall: Sendable {
             warn("its answer isn't the JSON of RFC 6749, section 5.1", provider)
             return .unavailable
         }
-        let refresh = tokens.refreshToken.flatMap {
-            !$0.isEmpty && $0.utf8.count <= Self.refreshLimit ? Secret($0) : nil
+        func usable(_ text: String?) -> Secret<String>? {
+            // One of them goes into a header: what may stand there (RFC 6750, section 2.1) and nothing else.
+            guard let text, (1...Self.tokenLimit).contains(text.utf8.count),
+                text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+            else { return nil }
+            return Secret(text)
         }
-        return .given(Given(idToken: tokens.idToken.map { Secret($0) }, refreshToken: refresh))
+        return .given(
+            Given(
+                idToken: tokens.idToken.map { Secret($0) }, refreshToken: usable(tokens.refreshToken),
+                accessToken: usable(tokens.accessToken)))
     }
 
     private func warn(_ reason: String, _ provider: ProviderDescription) {
@@ -97,10 +124,12 @@ struct ProviderTokenCall: Sendable {
     private struct Tokens: Decodable {
         let idToken: String?
         let refreshToken: String?
+        let accessToken: String?
 
         enum CodingKeys: String, CodingKey {
             case idToken = "id_token"
             case refreshToken = "refresh_token"
+            case accessToken = "access_token"
         }
     }
 
