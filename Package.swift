@@ -29,6 +29,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     ],
     targets: [
         .target(name: "GateModel", swiftSettings: strict),
@@ -50,6 +51,7 @@ let package = Package(
                 .embedInCode("Migrations/0005-ws-ticket.sqlite.sql"),
                 .embedInCode("Migrations/0006-audit-seals.sqlite.sql"),
                 .embedInCode("Migrations/0007-sign-in.sqlite.sql"),
+                .embedInCode("Migrations/0008-outside-identities.sqlite.sql"),
             ],
             swiftSettings: strict),
         .target(
@@ -62,6 +64,7 @@ let package = Package(
                 "GateModel", "GateSSH", "GateStore",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "JWTKit", package: "jwt-kit"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -197,6 +200,8 @@ let package = Package(
             name: "GateTesting",
             dependencies: [
                 "GateModel", "GateSSH", "GateStore", "GateStoreSQLite", "GateControl",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -215,6 +220,7 @@ let package = Package(
             dependencies: [
                 "GateModel", "GateSSH", "GateStore", "GateControl", "GateTesting",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
             ],
             swiftSettings: strict),
         .testTarget(

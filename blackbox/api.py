@@ -14,6 +14,7 @@ class Answer:
         self.status, self.raw = status, raw
         self.headers = {name.lower(): value for name, value in headers}
         leaks.note_answer(headers, raw)
+        self.new_cookies = [value for name, value in headers if name.lower() == "set-cookie"]
         try:
             self.body = json.loads(raw) if raw else None
         except ValueError:

@@ -28,12 +28,12 @@ class Browser:
         if token and self.token and method not in ("GET", "HEAD"):
             sent["X-CSRF-Token"] = self.token
         answer = self.gateway.api.call(method, path, body, headers=sent)
-        jar = http.cookies.SimpleCookie(answer.headers.get("set-cookie", ""))
-        for name, morsel in jar.items():
-            if morsel["max-age"] == "0":
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = morsel.value
+        for text in answer.new_cookies:
+            for name, morsel in http.cookies.SimpleCookie(text).items():
+                if morsel["max-age"] == "0":
+                    self.cookies.pop(name, None)
+                else:
+                    self.cookies[name] = morsel.value
         return answer
 
     def sign_in(self, name, password, **more):

@@ -46,6 +46,22 @@ extension GatewayClient {
         try await send(.patch, APIPath.user(percentEncoded(name)), body: patch)
     }
 
+    /// The outside identities of a user, oldest first.
+    public func identities(of name: String) async throws(GatewayClientError) -> [IdentityBody] {
+        try await send(.get, APIPath.identities(of: percentEncoded(name)))
+    }
+
+    /// Lets somebody whom a provider vouches for sign in as that user.
+    public func linkIdentity(
+        _ request: LinkIdentityRequest, to name: String
+    ) async throws(GatewayClientError) -> IdentityBody {
+        try await send(.post, APIPath.identities(of: percentEncoded(name)), body: request)
+    }
+
+    public func unlinkIdentity(_ id: String, from name: String) async throws(GatewayClientError) {
+        try await send(.delete, APIPath.identities(of: percentEncoded(name)) + "/" + percentEncoded(id))
+    }
+
     public func addGrant(_ request: AddGrantRequest) async throws(GatewayClientError) -> GrantBody {
         try await send(.post, APIPath.grants, body: request)
     }

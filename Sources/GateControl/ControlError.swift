@@ -50,6 +50,18 @@ public enum ControlError: Error, Equatable {
     case forgeryTokenRefused
     /// A sealed secret doesn't open: the master key is another one than it was sealed with.
     case secretsUnreadable
+    /// This way of signing in isn't set up.
+    case signInUnavailable
+    /// What came back from a provider was not begun by this browser, or too long ago, or was completed already.
+    case signInNotBegun
+    /// The provider refused, or didn't vouch for anybody in a way that is believed here.
+    case providerRefused
+    /// The provider can't be asked.
+    case providerUnavailable
+    /// The provider vouches for somebody to whom nothing gives a role.
+    case noRole
+    /// No such outside identity of that user.
+    case identityNotFound
     /// No person has answered yet (RFC 8628, section 3.5).
     case authorizationPending
     case slowDown

@@ -35,6 +35,8 @@ public struct BrowserOrigin: Sendable, Hashable {
     /// gateways on one host don't overwrite each other's.
     var sessionCookie: String { isSecure ? "__Host-tidegate" : "tidegate-\(port)" }
     var pendingCookie: String { isSecure ? "__Host-tidegate-code" : "tidegate-code-\(port)" }
+    /// A sign-in that was begun with an outside provider.
+    var begunCookie: String { isSecure ? "__Host-tidegate-oidc" : "tidegate-oidc-\(port)" }
 
     /// A `Set-Cookie` of this browser session, or for `lifetime`; out of scripts' reach, and not sent with requests that
     /// other sites cause, but for following a link.

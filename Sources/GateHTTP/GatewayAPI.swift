@@ -52,6 +52,7 @@ public struct GatewayAPI: Sendable {
             AuditRoutes(services: services, root: root).add(to: book)
             StreamRoutes(services: services, root: root).add(to: book)
             SignInRoutes(services: services, root: root).add(to: book)
+            OutsideSignInRoutes(services: services, root: root).add(to: book)
             SecondFactorRoutes(services: services, root: root).add(to: book)
             DeviceRoutes(services: services, root: root).add(to: book)
             ImportRoutes(services: services, root: root).add(to: book)

@@ -19,6 +19,8 @@ public enum AuditAction: String, CaseIterable, Sendable {
     case deviceApproved = "device.approved"
     case deviceDenied = "device.denied"
     case setupOffered = "setup.offered"
+    case identityLinked = "identity.linked"
+    case identityUnlinked = "identity.unlinked"
 
     // Tickets and sockets.
     case ticketRefused = "ticket.refused"

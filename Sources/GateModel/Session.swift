@@ -7,6 +7,18 @@ public struct Session: Sendable, Hashable {
         case cloudflareAccess = "cloudflare-access"
     }
 
+    /// The outside identity it was begun with, and how long the provider's word holds: it ends then, unless the provider
+    /// is asked again before and says the same.
+    public struct Voucher: Sendable, Hashable {
+        public let identity: ID<OutsideIdentity>
+        public let until: Timestamp
+
+        public init(identity: ID<OutsideIdentity>, until: Timestamp) {
+            self.identity = identity
+            self.until = until
+        }
+    }
+
     public var id: ID<Session>
     public var tenant: ID<Tenant>
     public var user: ID<User>
@@ -23,12 +35,14 @@ public struct Session: Sendable, Hashable {
     public var expiresAt: Timestamp
     /// When a second factor was last given in it; nil for an account without one.
     public var secondFactorAt: Timestamp?
+    /// Nil for one by password.
+    public var voucher: Voucher?
     public var endedAt: Timestamp?
 
     public init(
         id: ID<Session>, tenant: ID<Tenant>, user: ID<User>, method: Method, source: String, client: String,
         createdAt: Timestamp, lastUsedAt: Timestamp, idleUntil: Timestamp, expiresAt: Timestamp,
-        secondFactorAt: Timestamp? = nil, endedAt: Timestamp? = nil
+        secondFactorAt: Timestamp? = nil, voucher: Voucher? = nil, endedAt: Timestamp? = nil
     ) {
         self.id = id
         self.tenant = tenant
@@ -41,10 +55,13 @@ public struct Session: Sendable, Hashable {
         self.idleUntil = idleUntil
         self.expiresAt = expiresAt
         self.secondFactorAt = secondFactorAt
+        self.voucher = voucher
         self.endedAt = endedAt
     }
 
-    public func isLive(at now: Timestamp) -> Bool { endedAt == nil && now < idleUntil && now < expiresAt }
+    public func isLive(at now: Timestamp) -> Bool {
+        endedAt == nil && now < idleUntil && now < expiresAt && voucher.map { now < $0.until } ?? true
+    }
 }
 
 /// A program on another computer that asks to act for a person (RFC 8628), until somebody answers.

@@ -17,6 +17,9 @@ extension Migration {
                 Migration(number: 5, name: "ws-ticket", embedded: PackageResources._005_ws_ticket_sqlite_sql),
                 Migration(number: 6, name: "audit-seals", embedded: PackageResources._006_audit_seals_sqlite_sql),
                 Migration(number: 7, name: "sign-in", embedded: PackageResources._007_sign_in_sqlite_sql),
+                Migration(
+                    number: 8, name: "outside-identities",
+                    embedded: PackageResources._008_outside_identities_sqlite_sql),
             ]
         case .postgresql:
             throw .engine(code: "there are no migrations for PostgreSQL yet")

@@ -219,6 +219,29 @@ CREATE TABLE machine_tag (
 
 CREATE INDEX machine_tag_tag ON machine_tag (tenant_id, tag);
 
+CREATE TABLE outside_identity (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenant (id),
+    user_id TEXT NOT NULL REFERENCES gate_user (id),
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    -- 1: the provider's groups decide the user's role; 0: an administrator does.
+    gives_role INTEGER NOT NULL,
+    -- Sealed with the gateway's master key, bound to this table, column and row.
+    refresh_token BLOB,
+    created_at INTEGER NOT NULL,
+    last_sign_in_at INTEGER,
+    -- When the provider last vouched for it.
+    checked_at INTEGER,
+    -- The provider gave no role any more, so the user was disabled; an administrator's own word sets it NULL.
+    withdrawn_at INTEGER,
+    CONSTRAINT outside_identity_subject UNIQUE (issuer, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX outside_identity_check ON outside_identity (checked_at) WHERE refresh_token IS NOT NULL;
+
+CREATE INDEX outside_identity_user ON outside_identity (user_id);
+
 CREATE TABLE pending_sign_in (
     digest BLOB NOT NULL PRIMARY KEY,
     tenant_id TEXT NOT NULL REFERENCES tenant (id),
@@ -227,7 +250,7 @@ CREATE TABLE pending_sign_in (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     wrong_codes INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, identity_id TEXT, vouched_until INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE INDEX pending_sign_in_end ON pending_sign_in (expires_at);
 
@@ -275,6 +298,13 @@ CREATE TABLE shared_key_agent (
     owner BLOB,
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE spent_sign_in (
+    digest BLOB NOT NULL PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX spent_sign_in_end ON spent_sign_in (expires_at);
 
 CREATE TABLE tenant (
     id TEXT NOT NULL PRIMARY KEY,
@@ -345,13 +375,17 @@ CREATE TABLE user_session (
     expires_at INTEGER NOT NULL,
     second_factor_at INTEGER,
     ended_at INTEGER
-) STRICT, WITHOUT ROWID;
+, identity_id TEXT, vouched_until INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE INDEX user_session_end ON user_session (expires_at);
+
+CREATE INDEX user_session_identity ON user_session (identity_id) WHERE identity_id IS NOT NULL AND ended_at IS NULL;
 
 CREATE INDEX user_session_living ON user_session (idle_until) WHERE ended_at IS NULL;
 
 CREATE INDEX user_session_user ON user_session (user_id, created_at);
+
+CREATE INDEX user_session_vouched ON user_session (vouched_until) WHERE vouched_until IS NOT NULL AND ended_at IS NULL;
 
 CREATE TABLE user_totp (
     user_id TEXT NOT NULL PRIMARY KEY REFERENCES gate_user (id),

@@ -2,15 +2,25 @@ import GateControl
 import GateModel
 import GateStore
 
+/// Answers no call.
+package struct NobodyOutside: OutboundSender {
+    package init() {}
+
+    package func send(_ request: OutboundRequest) async throws(OutboundError) -> OutboundResponse { throw .unreachable }
+}
+
 extension TestGateway {
     /// Everything about signing in, under a master key that every one of them shares. Keep one: what it counts is its own.
     package func makeSignIn(
         slots: HashingSlots = HashingSlots(),
-        damping: SignInDamping = SignInDamping(), policy: SessionPolicy = SessionPolicy(), keySeed: UInt8 = 7
+        damping: SignInDamping = SignInDamping(), policy: SessionPolicy = SessionPolicy(), keySeed: UInt8 = 7,
+        outside: OutsideSettings = OutsideSettings(), outbound: any OutboundSender = NobodyOutside(),
+        elapsed: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) throws -> SignInServices {
         guard let key = MasterKey(Array(repeating: keySeed, count: MasterKey.length)) else { throw BadSample() }
         return SignInServices(
-            dependencies, masterKey: key, policy: policy, slots: slots, damping: damping)
+            dependencies, masterKey: key, policy: policy, slots: slots, damping: damping, outside: outside,
+            outbound: outbound, elapsed: elapsed)
     }
 
     /// A further user.

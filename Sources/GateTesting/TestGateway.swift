@@ -92,6 +92,7 @@ package struct TestGateway: Sendable {
                 try tx.rows("SELECT * FROM recovery_code ORDER BY digest"),
                 try tx.rows("SELECT * FROM device_authorization ORDER BY id"),
                 try tx.rows("SELECT * FROM access_token ORDER BY id"), try tx.rows("SELECT * FROM setup_secret"),
+                try tx.rows("SELECT * FROM outside_identity ORDER BY id"), try tx.rows("SELECT * FROM spent_sign_in"),
                 try tx.rows("SELECT * FROM audit_event ORDER BY id"),
             ]
             return String(describing: tables)

@@ -34,6 +34,7 @@ public enum APIPath {
     public static func agentKeys(of agentID: String) -> String { "\(machine(agentID))/keys" }
     public static func tunnelKey(_ id: String) -> String { "\(tunnelKeys)/\(id)" }
     public static func user(_ name: String) -> String { "\(users)/\(name)" }
+    public static func identities(of name: String) -> String { "\(user(name))/identities" }
     public static func grant(_ id: String) -> String { "\(grants)/\(id)" }
     public static func token(_ id: String) -> String { "\(tokens)/\(id)" }
 }

@@ -37,10 +37,14 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     case leaseRangeFull = "LEASE_RANGE_FULL"
     case signInRefused = "SIGN_IN_REFUSED"
     case signInUnavailable = "SIGN_IN_UNAVAILABLE"
+    case signInNotBegun = "SIGN_IN_NOT_BEGUN"
+    case providerRefused = "PROVIDER_REFUSED"
+    case noRole = "NO_ROLE"
     case secondFactorRequired = "SECOND_FACTOR_REQUIRED"
     case secondFactorRefused = "SECOND_FACTOR_REFUSED"
     case csrfRefused = "CSRF_REFUSED"
     case userNotFound = "USER_NOT_FOUND"
+    case identityNotFound = "IDENTITY_NOT_FOUND"
     case sessionNotFound = "SESSION_NOT_FOUND"
     case notPossible = "NOT_POSSIBLE"
     case userCodeNotFound = "USER_CODE_NOT_FOUND"
@@ -57,16 +61,16 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     /// The HTTP status this code always goes with.
     public var status: Int {
         switch self {
-        case .malformedRequest, .unknownField, .invalidField: 400
+        case .malformedRequest, .unknownField, .invalidField, .signInNotBegun: 400
         // RFC 8628, section 3.5, answers a poll without a token 400.
         case .authorizationPending, .slowDown, .accessDenied, .expiredToken: 400
         case .unauthenticated, .enrolmentRefused, .setupRefused, .ticketRefused, .signInRefused, .secondFactorRequired,
             .secondFactorRefused:
             401
-        case .csrfRefused, .signInUnavailable: 403
+        case .csrfRefused, .signInUnavailable, .providerRefused, .noRole: 403
         case .forbidden, .notGranted, .addressNotAllowed, .accountDisabled, .originRefused: 403
         case .notFound, .machineNotFound, .keyNotFound, .enrolmentNotFound, .tunnelKeyNotFound, .tokenNotFound,
-            .userNotFound, .grantNotFound, .leaseNotFound, .sessionNotFound, .userCodeNotFound:
+            .userNotFound, .identityNotFound, .grantNotFound, .leaseNotFound, .sessionNotFound, .userCodeNotFound:
             404
         case .methodNotAllowed: 405
         case .requestTimeout: 408

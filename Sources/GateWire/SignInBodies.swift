@@ -102,6 +102,14 @@ public struct SignedInBody: Codable, Sendable, Equatable {
     }
 }
 
+/// A sign-in that waits for the account's second factor; what it waits with is in the cookie that comes with this.
+public struct SecondFactorWaitsBody: Codable, Sendable, Equatable {
+    /// The page that asks for the code.
+    public var page: String
+
+    public init(page: String) { self.page = page }
+}
+
 /// `POST /api/v1/auth/logout`.
 public struct LogoutRequest: Codable, WireRequest {
     /// Every session of the user (the default), or the one of the request alone.

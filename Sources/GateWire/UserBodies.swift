@@ -84,6 +84,59 @@ public struct UserBody: Codable, Sendable, Equatable {
     }
 }
 
+/// `POST /api/v1/users/{name}/identities`.
+public struct LinkIdentityRequest: Codable, WireRequest {
+    /// `iss` of the provider's tokens, to the letter.
+    public var issuer: String
+    /// `sub` of the provider's tokens.
+    public var subject: String
+
+    public init(issuer: String, subject: String) {
+        self.issuer = issuer
+        self.subject = subject
+    }
+
+    public static var fieldNames: [String] { CodingKeys.allCases.map(\.rawValue) }
+    enum CodingKeys: String, CodingKey, CaseIterable { case issuer, subject }
+}
+
+/// Somebody as an outside provider knows them.
+public struct IdentityBody: Codable, Sendable, Equatable {
+    public var id: String
+    public var issuer: String
+    public var subject: String
+    /// Whether the provider's groups decide the user's role.
+    public var givesRole: Bool
+    public var createdAt: Timestamp
+    public var lastSignInAt: Timestamp?
+
+    public init(_ identity: OutsideIdentity) {
+        id = identity.id.text
+        issuer = identity.issuer
+        subject = identity.subject
+        givesRole = identity.givesRole
+        createdAt = identity.createdAt
+        lastSignInAt = identity.lastSignInAt
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(id, forKey: .id)
+        try values.encode(issuer, forKey: .issuer)
+        try values.encode(subject, forKey: .subject)
+        try values.encode(givesRole, forKey: .givesRole)
+        try values.encode(createdAt, forKey: .createdAt)
+        try values.encode(lastSignInAt, forKey: .lastSignInAt)
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case id, issuer, subject
+        case givesRole = "gives_role"
+        case createdAt = "created_at"
+        case lastSignInAt = "last_sign_in_at"
+    }
+}
+
 /// `POST /api/v1/tenants`.
 public struct AddTenantRequest: Codable, WireRequest {
     public var name: String

@@ -74,7 +74,8 @@ struct GatewayRun {
             logger: logger)
         let signIn = SignInServices(
             dependencies, masterKey: try await MasterKeyFile.load(settings, database: database),
-            policy: .init(idle: settings.sessionIdle, absolute: settings.sessionLifetime))
+            policy: .init(idle: settings.sessionIdle, absolute: settings.sessionLifetime),
+            outside: settings.outsideSignIn.settings, outbound: outbound)
         let browser = BrowserOrigin(url: settings.panelURL)
         let audit = AuditService(dependencies)
         let (auditTail, tickets) = (AuditTail(), TicketService(dependencies))
@@ -191,6 +192,9 @@ struct GatewayRun {
                 try await LeaseSweep(dependencies).run(endsLeases: endsLeases)
             },
             PeriodicWork(name: "sign-in sweep", interval: .seconds(1), logger: logger) { try await signIn.sweep() },
+            PeriodicWork(name: "identity provider", interval: .seconds(15), logger: logger) {
+                try await signIn.askProviders()
+            },
             PeriodicWork(name: "tickets", interval: .seconds(30), logger: logger) { try await tickets.sweep() },
             PeriodicWork(name: "store probe", interval: .milliseconds(500), logger: logger) {
                 let isReachable = (try? database.readNow { tx in try tx.firstGateway() != nil }) ?? false

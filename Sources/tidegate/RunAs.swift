@@ -64,6 +64,7 @@ enum RunAs {
             serve.tls.flatMap { reach.faultReading($0.certificate) }, serve.tls.flatMap { reach.faultReading($0.key) },
             serve.sharedKeysFile.flatMap { reach.faultReading($0) },
             serve.audit.webhookSecretFile.flatMap { reach.faultReading($0) },
+            serve.outsideSignIn.secretFile.flatMap { reach.faultReading($0) },
         ]
         if let fault = faults.compactMap({ $0 }).first { throw StartFault(fault.description) }
 

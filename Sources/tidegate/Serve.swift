@@ -12,8 +12,9 @@ struct Serve: AsyncParsableCommand {
         abstract: "Run a gateway.",
         discussion: """
             Each flag has an environment variable (TIDEGATE_…, as in TIDEGATE_SSH_LISTEN) and a key of the --config file \
-            (ssh-listen: …). Flags win over the environment, the environment over the file. Two secrets are read from the \
-            environment alone and removed from it: TIDEGATE_DRAIN_SECRET, and AGENT_API_KEY (deprecated).
+            (ssh-listen: …). Flags win over the environment, the environment over the file. These secrets are read from the \
+            environment alone and removed from it: TIDEGATE_DRAIN_SECRET, AGENT_API_KEY (deprecated), and \
+            TIDEGATE_OIDC_CLIENT_SECRET, which may also be in a file.
 
             Examples:
               tidegate serve
@@ -53,6 +54,7 @@ struct Serve: AsyncParsableCommand {
                 values, environment: environment, isRoot: geteuid() == 0 || isSecondStage)
             SharedKeySettings.forget()
             EnvironmentCredentialSettings.forget()
+            OutsideSignInSettings.forget()
             if printDropIn {
                 print(
                     try await SSHPreparation.settings(

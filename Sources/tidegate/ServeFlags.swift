@@ -55,6 +55,36 @@ struct ServeFlags: ParsableArguments {
     var masterKeyFile: String?
     @Option(
         help: ArgumentHelp(
+            "The OpenID provider people may sign in with: its issuer, to the letter.", valueName: "url"))
+    var oidcIssuer: String?
+    @Option(help: ArgumentHelp("The name it knows this gateway by.", valueName: "id"))
+    var oidcClientId: String?
+    @Option(
+        help: ArgumentHelp(
+            "The secret it gave (TIDEGATE_OIDC_CLIENT_SECRET); none for a public client.", valueName: "file"))
+    var oidcClientSecretFile: String?
+    @Option(help: ArgumentHelp("What it is asked for (default: openid profile email).", valueName: "scopes"))
+    var oidcScopes: String?
+    @Option(help: ArgumentHelp("The claim that lists somebody's groups (default: groups).", valueName: "claim"))
+    var oidcGroupsClaim: String?
+    @Option(
+        help: ArgumentHelp(
+            "What a group may do here: admin, operator or viewer; again for each group.", valueName: "group=role"))
+    var oidcRole: [String] = []
+    @Option(help: ArgumentHelp("... and who is in none of them (default: they stay out).", valueName: "role"))
+    var oidcDefaultRole: String?
+    @Option(
+        help: ArgumentHelp("Cloudflare Access before this gateway: the team's name or domain.", valueName: "team"))
+    var cloudflareAccessTeam: String?
+    @Option(help: ArgumentHelp("... and the application's audience (AUD) tag.", valueName: "aud"))
+    var cloudflareAccessAudience: String?
+    @Option(
+        help: ArgumentHelp(
+            "What somebody may do who comes by it for the first time (default: they stay out unless linked).",
+            valueName: "role"))
+    var cloudflareAccessDefaultRole: String?
+    @Option(
+        help: ArgumentHelp(
             "Proxies whose X-Forwarded-For counts: addresses or blocks, comma separated.", valueName: "list"))
     var trustedProxies: String?
     @Option(
@@ -109,6 +139,13 @@ struct ServeFlags: ParsableArguments {
             ("audit-webhook-secret-file", auditWebhookSecretFile), ("panel-url", panelUrl),
             ("session-idle", sessionIdle), ("session-ttl", sessionTtl), ("master-key-file", masterKeyFile),
             ("request-rate", requestRate),
+            ("oidc-issuer", oidcIssuer), ("oidc-client-id", oidcClientId),
+            ("oidc-client-secret-file", oidcClientSecretFile), ("oidc-scopes", oidcScopes),
+            ("oidc-groups-claim", oidcGroupsClaim),
+            ("oidc-role", oidcRole.isEmpty ? nil : oidcRole.joined(separator: ";")),
+            ("oidc-default-role", oidcDefaultRole), ("cloudflare-access-team", cloudflareAccessTeam),
+            ("cloudflare-access-audience", cloudflareAccessAudience),
+            ("cloudflare-access-default-role", cloudflareAccessDefaultRole),
         ]
         return Dictionary(uniqueKeysWithValues: all.compactMap { name, value in value.map { (name, $0) } })
     }
@@ -118,7 +155,9 @@ struct ServeFlags: ParsableArguments {
         "lease-ttl", "lease-bind", "keys-command", "bootstrap-token-file", "tls-certificate", "tls-key",
         "trusted-proxies", "heartbeat", "sshd", "run-as", "api-keys-file", "outbound-ca-file",
         "fleet-url", "audit", "audit-syslog", "audit-webhook", "audit-webhook-secret-file",
-        "panel-url", "session-idle", "session-ttl", "master-key-file", "request-rate",
+        "panel-url", "session-idle", "session-ttl", "master-key-file", "oidc-issuer", "oidc-client-id",
+        "oidc-client-secret-file", "oidc-scopes", "oidc-groups-claim", "oidc-role", "oidc-default-role",
+        "cloudflare-access-team", "cloudflare-access-audience", "cloudflare-access-default-role", "request-rate",
     ]
 }
 

@@ -141,7 +141,8 @@ extension ServeSettings {
             if let scalar = value.scalar {
                 values[name] = scalar.string
             } else if let sequence = value.sequence {
-                values[name] = sequence.compactMap(\.scalar?.string).joined(separator: ",")
+                // Names of groups have commas in them.
+                values[name] = sequence.compactMap(\.scalar?.string).joined(separator: name == "oidc-role" ? ";" : ",")
             } else {
                 throw StartFault("config: '\(name)' must be a single value")
             }

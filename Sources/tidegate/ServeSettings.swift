@@ -45,6 +45,7 @@ struct ServeSettings: Sendable {
     let panelURL: String
     let sessionIdle: Duration
     let sessionLifetime: Duration
+    let outsideSignIn: OutsideSignInSettings
     /// Nil: `master.key` of the state directory.
     let masterKeyFile: String?
     let requestRules: RequestLimits.Rules
@@ -122,6 +123,7 @@ struct ServeSettings: Sendable {
         guard sessionIdle >= .seconds(60), sessionLifetime >= sessionIdle else {
             throw StartFault("session-idle must be at least 60s, and session-ttl not shorter")
         }
+        outsideSignIn = try OutsideSignInSettings(values, environment: environment)
         masterKeyFile = try Self.path(values["master-key-file"], "master-key-file")
         requestRules = try Self.requestRules(values["request-rate"])
         runAs = values["run-as"]

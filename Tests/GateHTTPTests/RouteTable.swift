@@ -43,6 +43,11 @@ enum RouteTable {
         "GET /users": GoodRequest(200),
         "GET /users/:name": GoodRequest(200),
         "PATCH /users/:name": GoodRequest(200) { _ in #"{"allow_from":["192.0.2.0/24"]}"# },
+        "POST /users/:name/identities": GoodRequest(201) { _ in
+            #"{"issuer":"https://id.example","subject":"s\#(fresh())"}"#
+        },
+        "GET /users/:name/identities": GoodRequest(200),
+        "DELETE /users/:name/identities/:id": GoodRequest(204),
         "POST /tenants": GoodRequest(201) { _ in #"{"name":"t\#(fresh())","administrator":"ada"}"# },
         "GET /tenants": GoodRequest(200),
         "POST /grants": GoodRequest(201) { _ in #"{"role":"viewer","machine":"web","ttl":60}"# },
@@ -55,6 +60,10 @@ enum RouteTable {
                 ofUserNamed: "admin", current: nil, new: "a long pass phrase", by: api.gateway.admin)
             return #"{"username":"admin","password":"a long pass phrase"}"#
         },
+        // No provider is set up here; the sign-ins themselves have tests of their own.
+        "GET /auth/oidc/start": GoodRequest(403),
+        "GET /auth/oidc/callback": GoodRequest(403),
+        "POST /auth/cloudflare-access": GoodRequest(403),
         "POST /auth/logout": GoodRequest(200),
         "GET /auth/status": GoodRequest(200),
         "GET /auth/sessions": GoodRequest(200),

@@ -125,6 +125,8 @@ struct TestAPI: Sendable {
         else { throw BadSample() }
         let (cookie, session) = try await gateway.openSession(user)
         let (_, spareSession) = try await gateway.openSession(user)
+        let identity = try await users.link(
+            userName("operator"), issuer: outside("https://id.example"), subject: outside("spare"), by: gateway.admin)
         let facts = GatewayFacts(
             body: GatewayBody(
                 id: dependencies.identity.gateway.text, version: "0.1.0", publicURL: "https://gate.example",
@@ -164,7 +166,7 @@ struct TestAPI: Sendable {
             ids: [
                 "tokens": spareToken.token.id.text, "enrolments": spareEnrolment.token.id.text,
                 "keys": spareKey.key.id.text, "tunnel-keys": jump.key.key.id.text,
-                "grants": grantIDs[2], "sessions": spareSession.id.text,
+                "grants": grantIDs[2], "sessions": spareSession.id.text, "identities": identity.id.text,
             ],
             signIn: signIn, administrator: user, cookie: cookie, session: session)
     }
@@ -227,6 +229,11 @@ private func wish(
 
 private func userName(_ text: String) throws -> UserName {
     guard let name = UserName(rawValue: text) else { throw BadSample() }
+    return name
+}
+
+private func outside<Name: CheckedName>(_ text: String) throws -> Name {
+    guard let name = Name(rawValue: text) else { throw BadSample() }
     return name
 }
 

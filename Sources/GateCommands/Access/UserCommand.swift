@@ -9,7 +9,7 @@ struct UserCommand: ParsableCommand {
         abstract: "Add, list, change and disable users: people and programs.",
         subcommands: [
             UserAdd.self, UserList.self, UserShow.self, UserSet.self, UserDisable.self, UserEnable.self,
-            UserPassword.self, UserResetTOTP.self,
+            UserPassword.self, UserResetTOTP.self, UserIdentities.self, UserLink.self, UserUnlink.self,
         ])
 }
 

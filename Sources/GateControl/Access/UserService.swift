@@ -18,7 +18,7 @@ public struct UserService: Sendable {
         }
     }
 
-    private let dependencies: ControlDependencies
+    let dependencies: ControlDependencies
 
     public init(_ dependencies: ControlDependencies) { self.dependencies = dependencies }
 
@@ -70,37 +70,34 @@ public struct UserService: Sendable {
     public func patch(_ name: UserName, _ patch: Patch, by caller: Caller) async throws -> User {
         try caller.require(.accessWrite)
         let now = dependencies.now()
-        let (user, isChanged, nodeKeys): (User, Bool, [String])
+        let (user, change): (User, UserChange?)
         do {
-            (user, isChanged, nodeKeys) = try await dependencies.database.write { [dependencies] tx in
+            (user, change) = try await dependencies.database.write { [dependencies] tx in
                 guard var user = try tx.user(named: name.rawValue, in: caller.tenant) else {
                     throw ControlError.userNotFound
                 }
                 let before = user
+                // Also when they are disabled already: from now on by an administrator's word, which no provider undoes.
+                if patch.isDisabled != nil { try tx.clearWithdrawn(of: user.id) }
                 let changes = try Self.apply(patch, to: &user, at: now)
-                guard !changes.isEmpty else { return (user, false, []) }
-                try tx.updateUser(user)
-                if before.isAdministrator, try tx.enabledAdministratorCount(in: caller.tenant) == 0 {
-                    throw ControlError.lastAdministrator
-                }
+                guard !changes.isEmpty else { return (user, nil) }
+                let change = try dependencies.store(user, before: before, at: now, in: tx)
+                guard !change.leavesNoAdministrator else { throw ControlError.lastAdministrator }
                 try tx.appendAudit(
                     dependencies.event(
                         .userChanged, by: caller, subject: "user:\(user.id)", at: now, details: changes))
-                // Their nodes' tunnels: what no node of theirs could open any more doesn't stay open either.
-                guard user.disabledAt != nil || !user.role.scopes.contains(.machinesWrite) else {
-                    return (user, true, [])
-                }
-                return (user, true, try tx.revokeNodeTunnelKeys(of: user.id, at: now).map(\.fingerprint))
+                return (user, change)
             }
         } catch let error as StoreError {
-            dependencies.keys.dropAll()
-            dependencies.credentials.dropAll()
+            dependencies.settleUnknown()
             throw error
         }
-        if isChanged { dependencies.credentials.drop { $0.user?.id == user.id } }
-        if !nodeKeys.isEmpty { await dependencies.cut(keys: nodeKeys) }
-        // Also when nothing changed: an earlier call may have died between its commit and the cut.
-        try await dependencies.decideAnew(.user(user.id), in: user.tenant)
+        if let change {
+            try await dependencies.settle(change)
+        } else {
+            // An earlier call may have died between its commit and the cut.
+            try await dependencies.decideAnew(.user(user.id), in: user.tenant)
+        }
         return user
     }
 
@@ -129,9 +126,4 @@ public struct UserService: Sendable {
             throw .invalid(field: "role", rule: "admin, operator or viewer for a person")
         }
     }
-}
-
-extension User {
-    /// A person who can manage the tenant.
-    fileprivate var isAdministrator: Bool { role == .admin && kind == .person && disabledAt == nil }
 }

@@ -83,7 +83,7 @@ extension RefusalLog.Subject {
     /// What people are refused has names of its own.
     fileprivate var action: AuditAction {
         switch kind {
-        case "password": .loginFailed
+        case "password", "oidc", "cloudflare-access": .loginFailed
         case "second-factor": .totpFailed
         case "session": .sessionRefused
         case "rate": .accessRateLimited

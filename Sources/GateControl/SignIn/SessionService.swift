@@ -149,15 +149,15 @@ public struct SessionService: Sendable {
 
     /// A new session, in the transaction that decides whether there may be one. What it displaced is to be given to `ended`.
     func begin(
-        _ user: User, method: Session.Method, secondFactorAt: Timestamp?, source: String, client: Label,
-        at now: Timestamp, in tx: any Transaction
+        _ user: User, method: Session.Method, voucher: Session.Voucher? = nil, secondFactorAt: Timestamp?,
+        source: String, client: Label, at now: Timestamp, in tx: any Transaction
     ) throws -> (signedIn: SignedIn, displaced: [ID<Session>]) {
         let minted = MintedCredential(.session)
         let expires = now + policy.absolute
         let session = Session(
             id: .ordered(at: now), tenant: user.tenant, user: user.id, method: method, source: source,
             client: client.rawValue, createdAt: now, lastUsedAt: now, idleUntil: min(now + policy.idle, expires),
-            expiresAt: expires, secondFactorAt: secondFactorAt)
+            expiresAt: expires, secondFactorAt: secondFactorAt, voucher: voucher)
         let displaced = try tx.endOldestSessions(of: user.id, beyond: Self.limit - 1, at: now)
         try tx.insertSession(session, digest: minted.digest)
         try tx.appendAudit(

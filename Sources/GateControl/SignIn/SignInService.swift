@@ -3,7 +3,7 @@ import GateStore
 
 /// Signing in with a password and, where the account has one, a second factor; and changing passwords.
 public struct SignInService: Sendable {
-    static let pendingLifetime = Duration.seconds(300)
+    public static let pendingLifetime = Duration.seconds(300)
     static let wrongCodes = 5
 
     private let dependencies: ControlDependencies
@@ -80,7 +80,8 @@ public struct SignInService: Sendable {
             }
             guard try tx.consumePendingSignIn(digest: digest, at: now) else { throw ControlError.signInRefused }
             let begun = try sessions.begin(
-                user, method: waiting.method, secondFactorAt: now, source: source, client: client, at: now, in: tx)
+                user, method: waiting.method, voucher: waiting.voucher, secondFactorAt: now, source: source,
+                client: client, at: now, in: tx)
             return (begun.signedIn, begun.displaced)
         }
         sessions.ended(displaced)

@@ -43,6 +43,29 @@ struct UserRoutes {
                 allowFrom: try body.allowFrom.map { try Field.blocks($0) }, isDisabled: body.disabled)
             return JSONAnswer(.ok, UserBody(try await services.users.patch(name, patch, by: context.caller)))
         }
+        book.scoped(.accessWrite, .post, "\(root)/users/:name/identities") { request, context in
+            let name = try context.userName()
+            let body = try await request.decode(LinkIdentityRequest.self)
+            let identity = try await services.users.link(
+                name, issuer: try Field.name(body.issuer, "issuer"), subject: try Field.name(body.subject, "subject"),
+                by: context.caller)
+            return JSONAnswer(.created, IdentityBody(identity))
+        }
+        book.scoped(.accessRead, .get, "\(root)/users/:name/identities") { request, context in
+            try request.requireKnownQuery([])
+            return JSONAnswer(
+                .ok,
+                try await services.users.identities(of: context.userName(), by: context.caller).map { IdentityBody($0) }
+            )
+        }
+        book.scoped(.accessWrite, .delete, "\(root)/users/:name/identities/:id") { request, context in
+            try request.requireKnownQuery([])
+            try await services.users.unlink(
+                try context.id(
+                    "id", of: OutsideIdentity.self, else: .identityNotFound, "This user has no such outside identity."),
+                from: context.userName(), sessions: services.signIn.sessions, by: context.caller)
+            return HTTPResponse.Status.noContent
+        }
         book.scoped(.tenants, .post, "\(root)/tenants") { request, context in
             let body = try await request.decode(AddTenantRequest.self)
             let (tenant, user, token, text) = try await services.tenants.add(

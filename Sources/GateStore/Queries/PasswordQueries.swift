@@ -18,7 +18,9 @@ extension Transaction {
     }
 
     public func insertPendingSignIn(
-        digest: CredentialDigest, user: User, method: Session.Method, at now: Timestamp, expires: Timestamp
+        digest: CredentialDigest, user: User, method: Session.Method, voucher: Session.Voucher? = nil,
+        at now: Timestamp,
+        expires: Timestamp
     ) throws(StoreError) {
         // Whoever knows a password must not fill the store with half sign-ins: the newest eight of a user are kept.
         try execute(
@@ -28,25 +30,27 @@ extension Transaction {
             """)
         try execute(
             """
-            INSERT INTO pending_sign_in (digest, tenant_id, user_id, method, created_at, expires_at, wrong_codes)
-            VALUES (\(digest.bytes), \(user.tenant), \(user.id), \(method.rawValue), \(now), \(expires), 0)
+            INSERT INTO pending_sign_in (digest, tenant_id, user_id, method, created_at, expires_at, wrong_codes,
+                identity_id, vouched_until)
+            VALUES (\(digest.bytes), \(user.tenant), \(user.id), \(method.rawValue), \(now), \(expires), 0,
+                \(voucher?.identity), \(voucher?.until))
             """)
     }
 
     /// The user a waiting sign-in is of, while it may still be completed with fewer than `wrongCodes` wrong codes so far.
     public func pendingSignIn(
         digest: CredentialDigest, wrongCodes limit: Int, at now: Timestamp
-    ) throws(StoreError) -> (user: User, method: Session.Method)? {
+    ) throws(StoreError) -> (user: User, method: Session.Method, voucher: Session.Voucher?)? {
         guard
             let row = try rows(
                 """
-                SELECT \(userColumns), p.method FROM pending_sign_in p JOIN gate_user u ON u.id = p.user_id
+                SELECT \(userColumns), p.method, p.identity_id, p.vouched_until FROM pending_sign_in p JOIN gate_user u ON u.id = p.user_id
                 WHERE p.digest = \(digest.bytes) AND p.expires_at > \(now) AND p.wrong_codes < \(limit)
                   AND u.disabled_at IS NULL
                 """
             ).first
         else { return nil }
-        return (try User(row: row), try Session.Method(row: row))
+        return (try User(row: row), try Session.Method(row: row), try Session.Voucher(row: row))
     }
 
     public func countWrongCode(pending digest: CredentialDigest) throws(StoreError) {

@@ -6,10 +6,11 @@ extension Transaction {
         try execute(
             """
             INSERT INTO user_session (id, tenant_id, user_id, digest, method, source, client, created_at, last_used_at,
-                idle_until, expires_at, second_factor_at)
+                idle_until, expires_at, second_factor_at, identity_id, vouched_until)
             VALUES (\(session.id), \(session.tenant), \(session.user), \(digest.bytes), \(session.method.rawValue),
                 \(session.source), \(session.client), \(session.createdAt), \(session.lastUsedAt), \(session.idleUntil),
-                \(session.expiresAt), \(session.secondFactorAt))
+                \(session.expiresAt), \(session.secondFactorAt), \(session.voucher?.identity),
+                \(session.voucher?.until))
             """)
     }
 
@@ -101,7 +102,8 @@ extension Transaction {
         try rows(
             """
             UPDATE user_session SET ended_at = \(now) WHERE id IN (
-                SELECT id FROM user_session WHERE ended_at IS NULL AND (expires_at <= \(now) OR idle_until <= \(now))
+                SELECT id FROM user_session WHERE ended_at IS NULL
+                    AND (expires_at <= \(now) OR idle_until <= \(now) OR vouched_until <= \(now))
                 LIMIT \(limit))
             RETURNING id
             """
@@ -114,6 +116,8 @@ extension Transaction {
             """
             SELECT 1 AS one WHERE
                 EXISTS (SELECT 1 FROM user_session WHERE ended_at IS NULL AND (expires_at <= \(now) OR idle_until <= \(now)))
+                OR EXISTS (SELECT 1 FROM user_session WHERE ended_at IS NULL AND vouched_until <= \(now))
+                OR EXISTS (SELECT 1 FROM spent_sign_in WHERE expires_at <= \(now))
                 OR EXISTS (SELECT 1 FROM user_session WHERE expires_at < \(old) AND ended_at IS NOT NULL)
                 OR EXISTS (SELECT 1 FROM pending_sign_in WHERE expires_at <= \(now))
                 OR EXISTS (SELECT 1 FROM device_authorization WHERE expires_at <= \(now))
@@ -133,16 +137,24 @@ extension Transaction {
             DELETE FROM pending_sign_in WHERE digest IN (
                 SELECT digest FROM pending_sign_in WHERE expires_at <= \(now) LIMIT \(limit))
             """)
+        try execute(
+            """
+            DELETE FROM spent_sign_in WHERE digest IN (
+                SELECT digest FROM spent_sign_in WHERE expires_at <= \(now) LIMIT \(limit))
+            """)
     }
 }
 
 private let sessionColumns: SQL = """
     s.id AS session_id, s.tenant_id, s.user_id, s.method, s.source, s.client, s.created_at, s.last_used_at, s.idle_until,
-    s.expires_at, s.second_factor_at, s.ended_at
+    s.expires_at, s.second_factor_at, s.identity_id, s.vouched_until, s.ended_at
     """
 
 private func living(at now: Timestamp) -> SQL {
-    "s.ended_at IS NULL AND s.expires_at > \(now) AND s.idle_until > \(now)"
+    """
+    s.ended_at IS NULL AND s.expires_at > \(now) AND s.idle_until > \(now)
+        AND (s.vouched_until IS NULL OR s.vouched_until > \(now))
+    """
 }
 
 extension Session {
@@ -153,8 +165,16 @@ extension Session {
             client: try row.text("client"), createdAt: try row.timestamp("created_at"),
             lastUsedAt: try row.timestamp("last_used_at"), idleUntil: try row.timestamp("idle_until"),
             expiresAt: try row.timestamp("expires_at"),
-            secondFactorAt: try row.optionalTimestamp("second_factor_at"),
+            secondFactorAt: try row.optionalTimestamp("second_factor_at"), voucher: try Voucher(row: row),
             endedAt: try row.optionalTimestamp("ended_at"))
+    }
+}
+
+extension Session.Voucher {
+    /// Nil in a row without one.
+    init?(row: SQLRow) throws(StoreError) {
+        guard let identity = try row.optionalID("identity_id", of: OutsideIdentity.self) else { return nil }
+        self.init(identity: identity, until: try row.timestamp("vouched_until"))
     }
 }
 
