@@ -3,7 +3,7 @@ import GateStore
 
 /// Signing in with a password and, where the account has one, a second factor; and changing passwords.
 public struct SignInService: Sendable {
-    static let pendingLifetime = Duration.seconds(300)
+    public static let pendingLifetime = Duration.seconds(300)
     static let wrongCodes = 5
 
     private let dependencies: ControlDependencies
