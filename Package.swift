@@ -26,6 +26,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -120,6 +121,32 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
+        // Pages for people before a browser; templates and stylesheet are compiled in.
+        .target(
+            name: "GatePanel",
+            dependencies: [
+                "GateModel", "GateControl", "GateHTTP", "GateWire",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Mustache", package: "swift-mustache"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            resources: [
+                .embedInCode("panel.css"),
+                .embedInCode("Templates/layout.mustache"),
+                .embedInCode("Templates/said.mustache"),
+                .embedInCode("Templates/sign-in.mustache"),
+                .embedInCode("Templates/sign-in-code.mustache"),
+                .embedInCode("Templates/account.mustache"),
+                .embedInCode("Templates/second-factor.mustache"),
+                .embedInCode("Templates/recovery-codes.mustache"),
+                .embedInCode("Templates/device.mustache"),
+                .embedInCode("Templates/device-request.mustache"),
+                .embedInCode("Templates/decided.mustache"),
+                .embedInCode("Templates/refusal.mustache"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "GateLog", dependencies: ["GateModel", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
@@ -167,7 +194,7 @@ let package = Package(
             name: "tidegate",
             dependencies: [
                 "GateModel", "GateSSH", "GateStore", "GateStoreSQLite", "GateControl", "GateHTTP", "GateCompatibility",
-                "GateOutbound", "GateSSHServer", "GateProcess", "GateLog", "GateWire", "GateCommands",
+                "GateOutbound", "GatePanel", "GateSSHServer", "GateProcess", "GateLog", "GateWire", "GateCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -226,8 +253,19 @@ let package = Package(
         .testTarget(
             name: "GateHTTPTests",
             dependencies: [
-                "GateModel", "GateSSH", "GateStore", "GateControl", "GateHTTP", "GateTesting", "GateWire",
+                "GateModel", "GateSSH", "GateStore", "GateControl", "GateHTTP", "GatePanel", "GateTesting", "GateWire",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GatePanelTests",
+            dependencies: [
+                "GateModel", "GateStore", "GateControl", "GateHTTP", "GatePanel", "GateTesting", "GateWire",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

@@ -1,52 +1,16 @@
 """`tidegate login`: a code typed in a browser somewhere else becomes a token here (RFC 8628)."""
 
 import base64
-import contextlib
 import hashlib
 import json
 import re
 import socket
-import subprocess
 import time
 
-import leaks
-import programs
 from answers import problem
 from browsers import Browser, browser, site
-from commands import end
+from logins import DeviceLogin
 from people import PHRASE
-
-
-class DeviceLogin:
-    """`tidegate login URL` as it waits, with what it showed."""
-
-    def __init__(self, gateway, home):
-        environment = gateway.clean_environment() | {"TIDEGATE_HOME": str(home)}
-        self.process = subprocess.Popen(
-            [programs.tidegate(), "login", gateway.api.url, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
-        said = ""
-        while "Waiting" not in said:
-            line = self.process.stderr.readline()
-            assert line, said
-            said += line
-        self.address = re.search(r"^ {4}(http\S+)$", said, re.M).group(1)
-        self.code = re.search(r"^ {4}([A-Z]{4}-[A-Z]{4})$", said, re.M).group(1)
-        leaks.note("a user_code", self.code)
-
-    def finish(self, deadline=30):
-        out, err = self.process.communicate(timeout=deadline)
-        return self.process.returncode, out, err
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        end(self.process)
-        with contextlib.suppress(OSError, ValueError):
-            self.process.stdout.close()
-            self.process.stderr.close()
 
 
 def decide(browser, code, approve=True, **proof):

@@ -83,9 +83,12 @@ def test_the_content_type_is_required(shared, content_type):
 
 
 def test_other_methods_and_paths(shared):
-    for method in ("GET", "PUT", "DELETE"):
+    for method in ("HEAD", "PUT", "DELETE"):
         answer = shared.api.call(method, "/")
-        assert (answer.status, answer.body) == (405, {"detail": "Method Not Allowed"})
+        assert answer.status == 405
+        assert method == "HEAD" or answer.body == {"detail": "Method Not Allowed"}
+    # People who open the gateway's address are sent to sign in.
+    assert shared.api.call("GET", "/").headers["location"] == "/sign-in"
     for path in ("/docs", "/redoc", "/openapi.json", "/register"):
         assert shared.api.call("GET", path).status == 404
 
@@ -96,8 +99,7 @@ def test_an_unknown_agents_heartbeat(shared):
 
 
 def test_without_keys_there_is_no_dialect(gateway):
-    for method in ("POST", "GET"):
-        assert gateway.api.call(method, "/", {"action": "register"}, headers={"X-API-Key": API_KEY}).status == 404
+    assert gateway.api.call("POST", "/", {"action": "register"}, headers={"X-API-Key": API_KEY}).status == 405
     assert "shared key" not in gateway.log
 
 

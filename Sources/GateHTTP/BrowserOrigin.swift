@@ -33,17 +33,17 @@ public struct BrowserOrigin: Sendable, Hashable {
 
     /// `__Host-` (RFC 6265bis): no other host of the domain can set it. Without TLS the port is in the name, so that two
     /// gateways on one host don't overwrite each other's.
-    var sessionCookie: String { isSecure ? "__Host-tidegate" : "tidegate-\(port)" }
-    var pendingCookie: String { isSecure ? "__Host-tidegate-code" : "tidegate-code-\(port)" }
+    package var sessionCookie: String { isSecure ? "__Host-tidegate" : "tidegate-\(port)" }
+    package var pendingCookie: String { isSecure ? "__Host-tidegate-code" : "tidegate-code-\(port)" }
     /// A sign-in that was begun with an outside provider.
     var begunCookie: String { isSecure ? "__Host-tidegate-oidc" : "tidegate-oidc-\(port)" }
 
     /// A `Set-Cookie` of this browser session, or for `lifetime`; out of scripts' reach, and not sent with requests that
     /// other sites cause, but for following a link.
-    func cookie(_ name: String, _ value: Secret<String>, lifetime: Duration? = nil) -> String {
+    package func cookie(_ name: String, _ value: Secret<String>, lifetime: Duration? = nil) -> String {
         "\(name)=\(value.reveal()); Path=/; HttpOnly; SameSite=Lax\(isSecure ? "; Secure" : "")"
             + (lifetime.map { "; Max-Age=\($0.components.seconds)" } ?? "")
     }
 
-    func removal(_ name: String) -> String { cookie(name, Secret(""), lifetime: .zero) }
+    package func removal(_ name: String) -> String { cookie(name, Secret(""), lifetime: .zero) }
 }

@@ -25,6 +25,7 @@ struct BrowserSessions: Sendable {
         return context
     }
 
+    /// Who the request's cookie stands for, if there is one and the origin may have sessions.
     func session(of request: Request, source: String) async throws -> (session: Session, user: User)? {
         guard origin.allowsSessions, let cookie = request.cookie(origin.sessionCookie) else { return nil }
         return try await sessions.verify(cookie: cookie, source: source)
@@ -36,11 +37,18 @@ struct BrowserSessions: Sendable {
         guard let site = request.headers[.secFetchSite] else { return true }
         return site == "same-origin"
     }
+
+    /// For what needs no session, and so has no token to ask for: the browser has to say that a page of ours caused it. Else
+    /// another site could sign its visitor in as somebody else (login CSRF).
+    func isSurelyOwn(_ request: Request) -> Bool {
+        if let from = request.headers[.origin] { return from == origin.text }
+        return request.headers[.secFetchSite] == "same-origin"
+    }
 }
 
 extension Request {
     /// The value of a cookie that came exactly once: with two of a name nobody can tell whose is whose.
-    func cookie(_ name: String) -> String? {
+    package func cookie(_ name: String) -> String? {
         let values = headers[values: .cookie].flatMap { $0.split(separator: ";") }.compactMap { pair -> Substring? in
             let pair = pair.drop { $0 == " " }
             guard pair.hasPrefix(name), pair.dropFirst(name.count).hasPrefix("=") else { return nil }
@@ -50,7 +58,7 @@ extension Request {
     }
 
     /// What a browser or program calls itself, cut to what may be shown.
-    var client: Label {
+    package var client: Label {
         let text = (headers[.userAgent] ?? "").unicodeScalars.filter { !isUnprintable($0) }
         var scalars = String.UnicodeScalarView()
         var length = 0

@@ -5,9 +5,10 @@ import GateWire
 import Hummingbird
 
 /// Turns wire text into checked values, or names the field and the rule it broke.
-enum Field {
-    static func name<Name: CheckedName>(_ text: String, _ field: String, as type: Name.Type = Name.self) throws -> Name
-    {
+package enum Field {
+    package static func name<Name: CheckedName>(
+        _ text: String, _ field: String, as type: Name.Type = Name.self
+    ) throws -> Name {
         guard let name = Name(rawValue: text) else { throw invalid(field, Name.rule) }
         return name
     }

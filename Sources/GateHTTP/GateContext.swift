@@ -84,10 +84,15 @@ extension GateContext {
     /// Whoever asks, this request counted for their credential: before a handler does anything.
     fileprivate func caller(claiming claim: String? = nil) throws -> Caller {
         let caller = Caller(principal: try known(), source: source)
+        try count(caller, claiming: claim)
+        return caller
+    }
+
+    /// Counts a request with a good credential.
+    func count(_ caller: Caller, claiming claim: String? = nil) throws {
         if let wait = limits?.work(of: caller, claiming: claim) {
             throw Problem(.tooManyRequests, "Too many requests with this credential; wait.", retryAfter: wait)
         }
-        return caller
     }
 
     /// Counts a request that needs no credential.

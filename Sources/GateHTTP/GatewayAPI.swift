@@ -8,7 +8,7 @@ public struct GatewayAPI: Sendable {
     private let metrics: HTTPMetrics
     private let dialects: [@Sendable (RouteBook) -> Void]
 
-    /// `dialects` add routes of other programs, on listeners that take bearer credentials.
+    /// `dialects` add routes of the panel and for other programs, in their order, on listeners that take bearer credentials.
     public init(
         services: GateServices, sources: SourceAddress, metrics: HTTPMetrics,
         dialects: [@Sendable (RouteBook) -> Void] = []

@@ -45,7 +45,8 @@ struct RequestMiddleware: RouterMiddleware {
             }
         }
         response.headers[.requestID] = context.requestID
-        response.headers[.cacheControl] = "no-store"
+        // What never changes under its name says so itself.
+        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
         response.headers[.xContentTypeOptions] = "nosniff"
         let elapsed = ContinuousClock.now - start
         let route = context.endpointPath ?? "unmatched"

@@ -18,6 +18,8 @@ public final class RouteBook {
         case person(Scopes)
         /// A person before a browser alone.
         case session
+        /// A page that anybody may open with a browser, and one for whoever has a session.
+        case page, personPage
     }
 
     public struct Entry: Sendable, Hashable {
@@ -29,11 +31,13 @@ public final class RouteBook {
     public private(set) var entries: [Entry] = []
     let router: Router<GateContext>
     private var foreignPaths: Set<String> = []
+    /// Paths of pages, with what shapes a refusal there.
+    var pageRefusals: [String: PageBook.Refusal] = [:]
 
     private let agents: AgentAdmission
 
     /// Nil on a listener that takes no cookies.
-    private let sessions: BrowserSessions?
+    let sessions: BrowserSessions?
 
     init(router: Router<GateContext>, agents: AgentAdmission, sessions: BrowserSessions? = nil) {
         self.router = router
@@ -112,15 +116,16 @@ public final class RouteBook {
         }
     }
 
-    /// A path that speaks another program's dialect: every method comes to `handler`, which answers all of them, also
-    /// 405, in the dialect's own shapes. It authenticates by itself and before it reads a body.
+    /// A path that speaks another program's dialect: every method that nobody took before comes to `handler`, which answers
+    /// all of them, also 405, in the dialect's own shapes. It authenticates by itself and before it reads a body.
     public func foreign(
         _ method: HTTPRequest.Method, _ path: String, access: Access,
         use handler: @escaping @Sendable (Request, GateContext) async -> Response
     ) {
+        let taken = Set(entries.filter { $0.path == path }.map(\.method))
         note(method, path, access)
         foreignPaths.insert(path)
-        for method in Self.methods {
+        for method in Self.methods where !taken.contains(method.rawValue) {
             router.on(RouterPath(path), method: method) { await handler($0, $1) }
         }
     }
@@ -129,7 +134,7 @@ public final class RouteBook {
         .get, .head, .post, .put, .patch, .delete, .options, .trace, .connect,
     ]
 
-    private func note(_ method: HTTPRequest.Method, _ path: String, _ access: Access) {
+    func note(_ method: HTTPRequest.Method, _ path: String, _ access: Access) {
         entries.append(Entry(method: method.rawValue, path: path, access: access))
     }
 
@@ -139,8 +144,12 @@ public final class RouteBook {
             let allowed = Set(known.map(\.method))
             let allow = allowed.sorted().joined(separator: ", ")
             for method in Self.methods where !allowed.contains(method.rawValue) {
-                router.on(RouterPath(path), method: method) { _, _ -> Response in
-                    throw Problem(.methodNotAllowed, "This path takes \(allow).", allow: allow)
+                let refusal = pageRefusals[path]
+                router.on(RouterPath(path), method: method) { request, context -> Response in
+                    let problem = Problem(.methodNotAllowed, "This path takes \(allow).", allow: allow)
+                    // Who follows a link or reloads reads a page; programs read problems.
+                    guard let refusal, request.headers[.accept]?.contains("text/html") == true else { throw problem }
+                    return refusal(problem, nil, context.requestID)
                 }
             }
         }

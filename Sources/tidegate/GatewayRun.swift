@@ -4,6 +4,7 @@ import GateHTTP
 import GateLog
 import GateModel
 import GateOutbound
+import GatePanel
 import GateProcess
 import GateSSHServer
 import GateStore
@@ -123,9 +124,12 @@ struct GatewayRun {
             try shared.dialect(
                 dependencies, facts: facts, leaseLifetime: settings.leaseLifetime, logger: logger)
         }
+        let panel = try Panel(signIn: signIn, browser: browser, now: now)
+        // The panel first: a dialect that takes every method of `/` leaves it what people open.
         let api = GatewayAPI(
             services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics,
-            dialects: dialect.map { dialect in [{ book in dialect.add(to: book) }] } ?? [])
+            dialects: [{ book in panel.add(to: book) }]
+                + (dialect.map { dialect in [{ book in dialect.add(to: book) }] } ?? []))
         let admin = try AdminSocket.prepare(stateDirectory: state.path, tenant: identity.tenant)
         warnAboutAddresses(browser)
 

@@ -1,6 +1,7 @@
 import GateControl
 import GateHTTP
 import GateModel
+import GatePanel
 import GateSSH
 import GateStore
 import GateTesting
@@ -14,9 +15,21 @@ struct GoodRequest: Sendable {
     /// Nil for a route that reads no body.
     let body: (@Sendable (TestAPI) async throws -> String)?
 
-    init(_ status: Int, _ body: (@Sendable (TestAPI) async throws -> String)? = nil) {
+    /// The body is a browser's form, not JSON.
+    let isForm: Bool
+
+    init(_ status: Int, _ body: (@Sendable (TestAPI) async throws -> String)? = nil, isForm: Bool = false) {
         self.status = status
         self.body = body
+        self.isForm = isForm
+    }
+
+    /// A form of a page that the session's browser shows.
+    static func form(_ status: Int, _ fields: @escaping @Sendable (TestAPI) async throws -> String) -> GoodRequest {
+        GoodRequest(
+            status,
+            { api in "csrf=\(api.signIn.sessions.forgeryToken(of: api.session.id))&\(try await fields(api))" },
+            isForm: true)
     }
 }
 
@@ -143,6 +156,41 @@ enum RouteTable {
         },
     ]
 
+    /// Pages for people before a browser.
+    static let pages: [String: GoodRequest] = [
+        "GET \(Panel.stylesheetPath)": GoodRequest(200),
+        "GET /sign-in": GoodRequest(200),
+        "POST /sign-in": .form(303) { api in
+            try await api.forgetSignIn()
+            try await api.signIn.passwords.setPassword(
+                ofUserNamed: "admin", current: nil, new: "a long pass phrase", by: api.gateway.admin)
+            return "name=admin&password=a+long+pass+phrase"
+        },
+        // Without a first step there is no second: back to the first.
+        "GET /sign-in/code": GoodRequest(303),
+        "POST /sign-in/code": .form(303) { _ in "code=123456" },
+        "GET /": GoodRequest(200),
+        "POST /sign-out": .form(303) { _ in "where=everywhere" },
+        "POST /sessions/:id/end": .form(303) { _ in "" },
+        "GET /second-factor": GoodRequest(200),
+        "POST /second-factor/offer": .form(200) { api in
+            try await api.forgetSignIn()
+            return ""
+        },
+        "POST /second-factor/confirm": .form(200) { api in
+            try await api.forgetSignIn()
+            let offer = try await api.signIn.secondFactor.offer(password: nil, by: api.caller)
+            return "code=\(try api.gateway.code(offer))"
+        },
+        "POST /second-factor/recovery-codes": .form(200) { api in "code=\(try await api.recoveryCode())" },
+        "POST /second-factor/disable": .form(303) { api in "code=\(try await api.recoveryCode())" },
+        "GET /device": GoodRequest(200),
+        "POST /device": .form(200) { api in "code=\(try await api.beginDevice("v").userCode)" },
+        "POST /device/decision": .form(303) { api in
+            "code=\(try await api.beginDevice("v").userCode)&decision=approve"
+        },
+    ]
+
     static func name(_ entry: RouteBook.Entry) -> String {
         var path = entry.path
         for root in ["/api/v1", "/api"] where path.hasPrefix(root) {
@@ -153,7 +201,8 @@ enum RouteTable {
     }
 
     static func good(_ entry: RouteBook.Entry) -> GoodRequest? {
-        system.contains("\(entry.method) \(entry.path)") ? GoodRequest(200) : native[name(entry)]
+        let name = "\(entry.method) \(entry.path)"
+        return system.contains(name) ? GoodRequest(200) : pages[name] ?? native[self.name(entry)]
     }
 
     /// For the operator on the gateway's own host, who comes by admin.sock.
@@ -168,6 +217,10 @@ enum RouteTable {
         case (_, .malformed), (_, .unknown), (_, .revoked), (_, .expired), (_, .disabled): return 401
         case (_, .elsewhere): return 403
         case (.anyone, _), (.probe, _), (.setupSecret, _), (.ticket, _): return good
+        // Whoever is signed in goes on; whoever isn't is sent to sign in, also with a token: pages know cookies alone.
+        case (.page, .browser): return entry.path == "/sign-in" ? 303 : good
+        case (.page, _), (.personPage, .browser): return good
+        case (.personPage, _): return 303
         case (.enrolmentToken, .enrolmentToken), (.machine, .agentKey): return good
         // It is `web` by the Fleet's word, and `web` has a key; the shared key names no machine in this walk.
         case (.machine, .node): return 403
@@ -220,11 +273,11 @@ enum RouteTable {
     /// A sender who is let in.
     static func welcome(_ entry: RouteBook.Entry) -> Sender {
         switch entry.access {
-        case .anyone, .probe, .setupSecret, .sharedKey, .ticket: .nobody
+        case .anyone, .probe, .setupSecret, .sharedKey, .ticket, .page: .nobody
         case .enrolmentToken: .enrolmentToken
         case .machine: .agentKey
         case .scoped, .principal, .person: .administrator
-        case .session: .browser
+        case .session, .personPage: .browser
         }
     }
 }

@@ -1,6 +1,7 @@
 import GateControl
 import GateHTTP
 import GateModel
+import GatePanel
 import GateStore
 import GateTesting
 import GateWire
@@ -58,7 +59,10 @@ struct TestAPI: Sendable {
     let cookie: String
     let session: Session
 
-    static func make(limits rules: RequestLimits.Rules = .ample) async throws -> TestAPI {
+    static func make(
+        limits rules: RequestLimits.Rules = .ample, origin: String = "https://gate.example",
+        ways: @escaping @Sendable (LocalPath) -> [OutsideWay] = { _ in [] }
+    ) async throws -> TestAPI {
         let gateway = try await TestGateway.make()
         let dependencies = gateway.dependencies
         let setup = SetupService(dependencies)
@@ -140,7 +144,7 @@ struct TestAPI: Sendable {
             grants: grants, tenants: tenants, setup: setup,
             audit: AuditService(dependencies), following: AuditFollowing(dependencies, tail: AuditTail()),
             tickets: TicketService(dependencies), sharedKeyImport: SharedKeyImport(dependencies),
-            signIn: signIn, browser: BrowserOrigin(url: "https://gate.example"),
+            signIn: signIn, browser: BrowserOrigin(url: origin),
             limits: RequestLimits(rules, refusals: dependencies.refusals), keys: dependencies.keys, gateway: facts,
             readiness: { Readiness(faults: []) },
             gauges: {
@@ -150,9 +154,13 @@ struct TestAPI: Sendable {
                 ]
             },
             registered: { _, _, _ in })
+        let clock = gateway.clock
+        let panel = try Panel(signIn: signIn, browser: services.browser, now: { clock.now }, ways: ways)
         return TestAPI(
             gateway: gateway,
-            api: GatewayAPI(services: services, sources: SourceAddress(trusted: []), metrics: HTTPMetrics()),
+            api: GatewayAPI(
+                services: services, sources: SourceAddress(trusted: []), metrics: HTTPMetrics(),
+                dialects: [{ book in panel.add(to: book) }]),
             setup: setup, web: web,
             bearers: bearers.merging([
                 .expired: expired.text.reveal(), .elsewhere: elsewhere.text.reveal(), .narrow: narrow.text.reveal(),
@@ -196,6 +204,14 @@ struct TestAPI: Sendable {
     }
 
     /// Headers of a request by `sender`, with a JSON body or without.
+    func headers(_ sender: Sender, _ good: GoodRequest?) -> HTTPFields {
+        guard let good, good.isForm else { return headers(sender, json: good != nil) }
+        var headers = headers(sender)
+        headers[.contentType] = "application/x-www-form-urlencoded"
+        headers[.origin] = "https://gate.example"
+        return headers
+    }
+
     func headers(_ sender: Sender, json: Bool = false) -> HTTPFields {
         var headers = HTTPFields()
         if let bearer = bearers[sender] { headers[.authorization] = "Bearer \(bearer)" }

@@ -87,14 +87,14 @@ extension AuthStatusBody {
 
 extension Field {
     /// Whatever can be typed. Which may be set is the use case's to say.
-    static func password(_ text: String, _ field: String) throws -> String {
+    package static func password(_ text: String, _ field: String) throws -> String {
         guard (1...1_024).contains(text.utf8.count), !text.unicodeScalars.contains(where: isUnprintable) else {
             throw invalid(field, "1 to 1024 bytes of text without control characters")
         }
         return text
     }
 
-    static func code(_ text: String, _ field: String) throws -> String {
+    package static func code(_ text: String, _ field: String) throws -> String {
         guard (1...64).contains(text.utf8.count),
             text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "- _".contains($0)) })
         else {
