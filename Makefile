@@ -9,7 +9,7 @@ SHELL := /bin/bash
 
 SWIFT ?= swift
 BUILD := $(SWIFT) build -c release
-# The set-up makes a virtual environment only where the system's Python has no pytest.
+# The set-up makes a virtual environment where the system's Python lacks what the tests need.
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 # The others there are what they share.
 BENCHMARKS := $(sort $(shell find benchmarks -maxdepth 1 -type f -perm -u+x))
@@ -62,7 +62,7 @@ build-tests:
 
 # As root everything, because a root's gateway needs the users; otherwise only what the build itself needs.
 setup-packages:
-	@if [ "$$(id -u)" = 0 ]; then scripts/setup; else scripts/setup --packages; fi
+	@if [ "$$(id -u)" = 0 ]; then scripts/setup --host; else scripts/setup --packages; fi
 
 setup-helper:
 	@scripts/setup --helper

@@ -181,7 +181,7 @@ def test_an_own_second_factor_is_asked_for_too(world):
     secret = browser.call("POST", "/api/v1/auth/totp", {}).body["secret"]
     assert browser.call("POST", "/api/v1/auth/totp/confirm", {"code": totp(secret)}).status == 200
     again, answer = sign_in(world, "frank", return_to="/x")
-    assert answer.status == 303 and answer.headers["location"] == "/totp?return_to=%2Fx"
+    assert answer.status == 303 and answer.headers["location"] == "/sign-in/code?return_to=%2Fx"
     assert again.call("GET", "/api/v1/auth/status").status == 401
 
 

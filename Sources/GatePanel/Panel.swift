@@ -25,7 +25,7 @@ public struct Panel: Sendable {
     let signIn: SignInServices
     let browser: BrowserOrigin
     let now: @Sendable () -> Timestamp
-    let ways: @Sendable (_ returnTo: LocalPath) -> [OutsideWay]
+    let ways: @Sendable (_ returnTo: ReturnPath) -> [OutsideWay]
     private let templates: TemplateLibrary
 
     /// The path of its one stylesheet.
@@ -34,7 +34,7 @@ public struct Panel: Sendable {
     /// `ways` are the outside ways to sign in that come back to a path. Throws for a template that can't be parsed.
     public init(
         signIn: SignInServices, browser: BrowserOrigin, now: @escaping @Sendable () -> Timestamp,
-        ways: @escaping @Sendable (_ returnTo: LocalPath) -> [OutsideWay] = { _ in [] }
+        ways: @escaping @Sendable (_ returnTo: ReturnPath) -> [OutsideWay] = { _ in [] }
     ) throws {
         self.signIn = signIn
         self.browser = browser

@@ -34,11 +34,11 @@ extension Panel {
     func addSignIn(to pages: PageBook) {
         pages.open(.get, "/sign-in") { request, context in
             let returnTo = Self.returnTo(request)
-            guard context.visitor == nil else { return .seeOther(returnTo.text) }
+            guard context.visitor == nil else { return .seeOther(returnTo.rawValue) }
             return answer(signInPage(returnTo, notice: notice(request, .signedOut, .beginAgain)))
         }
         pages.open(.post, "/sign-in") { request, context in
-            let returnTo = LocalPath(context.form["return_to"]) ?? .start
+            let returnTo = ReturnPath(rawValue: context.form["return_to"]) ?? .root
             // Telephones begin names with a capital and end them with a blank.
             let typed = context.form["name"].split(separator: " ").joined(separator: " ").lowercased()
             do {
@@ -65,14 +65,14 @@ extension Panel {
         }
         pages.open(.get, "/sign-in/code") { request, context in
             let returnTo = Self.returnTo(request)
-            guard context.visitor == nil else { return .seeOther(returnTo.text) }
+            guard context.visitor == nil else { return .seeOther(returnTo.rawValue) }
             guard request.cookie(browser.pendingCookie) != nil else {
                 return .seeOther(Self.path("/sign-in", returnTo))
             }
             return answer(codePage(returnTo))
         }
         pages.open(.post, "/sign-in/code") { request, context in
-            let returnTo = LocalPath(context.form["return_to"]) ?? .start
+            let returnTo = ReturnPath(rawValue: context.form["return_to"]) ?? .root
             guard let pending = request.cookie(browser.pendingCookie) else {
                 return .seeOther(Self.path("/sign-in", returnTo, notice: .beginAgain))
             }
@@ -100,34 +100,34 @@ extension Panel {
     ]
 
     private func signInPage(
-        _ returnTo: LocalPath, name: String = "", fault: PageFault? = nil, notice: PageNotice? = nil
+        _ returnTo: ReturnPath, name: String = "", fault: PageFault? = nil, notice: PageNotice? = nil
     ) -> SignInPage {
         let ways = ways(returnTo)
         return SignInPage(
-            frame: frame("Sign in"), returnTo: returnTo.text, name: name, hasName: !name.isEmpty, fault: fault,
+            frame: frame("Sign in"), returnTo: returnTo.rawValue, name: name, hasName: !name.isEmpty, fault: fault,
             notice: notice?.words, ways: ways, hasWays: !ways.isEmpty)
     }
 
-    private func codePage(_ returnTo: LocalPath, fault: PageFault? = nil) -> SignInCodePage {
-        SignInCodePage(frame: frame("Second factor"), returnTo: returnTo.text, fault: fault)
+    private func codePage(_ returnTo: ReturnPath, fault: PageFault? = nil) -> SignInCodePage {
+        SignInCodePage(frame: frame("Second factor"), returnTo: returnTo.rawValue, fault: fault)
     }
 
-    private func signedInAnswer(_ signedIn: SignedIn, _ returnTo: LocalPath) -> Response {
+    private func signedInAnswer(_ signedIn: SignedIn, _ returnTo: ReturnPath) -> Response {
         .seeOther(
-            returnTo.text,
+            returnTo.rawValue,
             cookies: [
                 browser.cookie(browser.sessionCookie, signedIn.cookie), browser.removal(browser.pendingCookie),
             ])
     }
 
-    private static func returnTo(_ request: Request) -> LocalPath {
-        request.uri.queryParameters["return_to"].flatMap { LocalPath(String($0)) } ?? .start
+    private static func returnTo(_ request: Request) -> ReturnPath {
+        request.uri.queryParameters["return_to"].flatMap { ReturnPath(rawValue: String($0)) } ?? .root
     }
 
     /// `path` with what has to come along.
-    private static func path(_ path: String, _ returnTo: LocalPath, notice: PageNotice? = nil) -> String {
+    private static func path(_ path: String, _ returnTo: ReturnPath, notice: PageNotice? = nil) -> String {
         var query: [String] = []
-        if returnTo != .start { query.append("return_to=\(percentEncoded(returnTo.text))") }
+        if returnTo != .start { query.append("return_to=\(percentEncoded(returnTo.rawValue))") }
         if let notice { query.append("notice=\(notice.rawValue)") }
         return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
     }

@@ -124,7 +124,14 @@ struct GatewayRun {
             try shared.dialect(
                 dependencies, facts: facts, leaseLifetime: settings.leaseLifetime, logger: logger)
         }
-        let panel = try Panel(signIn: signIn, browser: browser, now: now)
+        let panel = try Panel(signIn: signIn, browser: browser, now: now) { [openID = signIn.openID] returnTo in
+            guard let openID else { return [] }
+            return [
+                OutsideWay(
+                    label: openID.providerName,
+                    href: "/api/v1/auth/oidc/start?return_to=\(percentEncoded(returnTo.rawValue))")
+            ]
+        }
         // The panel first: a dialect that takes every method of `/` leaves it what people open.
         let api = GatewayAPI(
             services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics,

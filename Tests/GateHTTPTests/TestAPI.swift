@@ -61,7 +61,7 @@ struct TestAPI: Sendable {
 
     static func make(
         limits rules: RequestLimits.Rules = .ample, origin: String = "https://gate.example",
-        ways: @escaping @Sendable (LocalPath) -> [OutsideWay] = { _ in [] }
+        ways: @escaping @Sendable (ReturnPath) -> [OutsideWay] = { _ in [] }
     ) async throws -> TestAPI {
         let gateway = try await TestGateway.make()
         let dependencies = gateway.dependencies

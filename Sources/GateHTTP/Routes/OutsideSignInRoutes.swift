@@ -8,7 +8,7 @@ import Hummingbird
 /// checked here is that they come back to the browser that left.
 struct OutsideSignInRoutes {
     /// Where a sign-in goes on that waits for its second factor.
-    static let secondFactorPage = "/totp"
+    static let secondFactorPage = "/sign-in/code"
 
     let services: GateServices
     let root: String
