@@ -166,6 +166,55 @@ import Testing
         #expect(actions.contains("identity.linked") && actions.contains("identity.unlinked"))
     }
 
+    @Test func `whom the provider gives a role sets no password to come in by without it`() async throws {
+        let world = try await OutsideWorld.make()
+        let signedIn = try await world.enter()
+        let caller = Caller(principal: .user(signedIn.user, in: signedIn.session.id), source: "s")
+        let error = await #expect(throws: ControlError.self) {
+            try await world.signIn.passwords.setPassword(
+                ofUserNamed: nil, current: nil, new: "a long pass phrase", by: caller)
+        }
+        guard case .notPossible? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        // An administrator may give one, and its owner may change it then.
+        try await world.signIn.passwords.setPassword(
+            ofUserNamed: signedIn.user.name, current: nil, new: "a long pass phrase", by: world.gateway.admin)
+        let again = try await world.enter()
+        try await world.signIn.passwords.setPassword(
+            ofUserNamed: nil, current: "a long pass phrase", new: "another long phrase",
+            by: Caller(principal: .user(again.user, in: again.session.id), source: "s"))
+    }
+
+    @Test
+    func `who has nothing else to prove themselves with lets a program in as administrator right after signing in`()
+        async throws
+    {
+        let world = try await OutsideWorld.make()
+        world.provider.with { ($0.groups, $0.refreshToken) = (["admins"], "r") }
+        let signedIn = try await world.enter()
+        let caller = Caller(principal: .user(signedIn.user, in: signedIn.session.id), source: "192.0.2.50")
+        func begin() async throws -> String {
+            try await world.signIn.devices.begin(
+                client: named("tidegate on box"), scopes: nil, challenge: String(repeating: "A", count: 43),
+                source: "192.0.2.3"
+            ).userCode
+        }
+        world.advance(by: .seconds(300))
+        _ = try await world.signIn.devices.decide(userCode: begin(), approves: true, proof: .init(), by: caller)
+        world.advance(by: .seconds(1))
+        let code = try await begin()
+        let error = await #expect(throws: ControlError.self) {
+            try await world.signIn.devices.decide(userCode: code, approves: true, proof: .init(), by: caller)
+        }
+        guard case .notPossible? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        _ = try await world.signIn.devices.decide(userCode: code, approves: false, proof: .init(), by: caller)
+    }
+
     @Test func `a store that fails in the middle leaves no account behind`() async throws {
         let world = try await OutsideWorld.make()
         let begun = try await world.begin()

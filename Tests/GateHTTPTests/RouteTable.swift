@@ -107,7 +107,7 @@ enum RouteTable {
             let verifier = String(repeating: "v", count: 43)
             let begun = try await api.beginDevice(verifier)
             _ = try await api.signIn.devices.decide(
-                userCode: begun.userCode, approves: true, proof: .init(), by: api.caller)
+                userCode: begun.userCode, approves: true, proof: .init(), by: api.freshCaller())
             return #"{"device_code":"\#(begun.deviceCode.reveal())","code_verifier":"\#(verifier)"}"#
         },
         "POST /auth/device/lookup": GoodRequest(200) { api in

@@ -12,6 +12,12 @@ extension TestAPI {
             source: "192.0.2.9")
     }
 
+    /// The same in a session that has just begun: one before may have ended.
+    func freshCaller() async throws -> Caller {
+        let (_, session) = try await gateway.openSession(administrator)
+        return Caller(principal: .user(administrator, in: session.id), source: "192.0.2.9")
+    }
+
     func beginDevice(_ verifier: String) async throws -> DeviceService.Begun {
         try await forgetSignIn()
         guard let client = Label(rawValue: "tidegate on box") else { throw BadSample() }

@@ -63,6 +63,9 @@ public struct DeviceService: Sendable {
         }
     }
 
+    /// How long after it began a session stands for its person's own presence, where nothing else can.
+    static let freshness = Duration.seconds(300)
+
     /// `challenge` is SHA-256, in base64url, of a verifier that the program keeps to itself: the device code alone gets
     /// nothing. Throws `tooManyAttempts` when too many wait, `invalid` for a challenge that is none.
     public func begin(client: Label, scopes: Scopes?, challenge: String, source: String) async throws -> Begun {
@@ -114,7 +117,7 @@ public struct DeviceService: Sendable {
     }
 
     /// Answers for good. Approving what acts as an administrator needs proof: the second factor, or the password of an
-    /// account without one.
+    /// account without one, or where there is neither, that the session has just begun. Throws `notPossible` then.
     public func decide(
         userCode: String, approves: Bool, proof: Proof, by caller: Caller
     ) async throws -> Seen {
@@ -202,8 +205,22 @@ public struct DeviceService: Sendable {
             try secondFactor.takeTry(of: user.id, at: dependencies.now())
             return true
         }
-        try await passwords.confirm(proof.password, of: user, source: caller.source)
+        if try await passwords.confirm(proof.password, of: user, source: caller.source) == nil {
+            try await requireFreshSession(of: user, caller)
+        }
         return false
+    }
+
+    /// Whom a provider signs in has nothing else to prove themselves with: they have to come from there just now.
+    private func requireFreshSession(of user: User, _ caller: Caller) async throws {
+        let now = dependencies.now()
+        let session = try await dependencies.database.read { tx in
+            try caller.principal.session.flatMap { id in try tx.liveSession(id, at: now) }?.session
+        }
+        guard let session, now - session.createdAt <= Self.freshness else {
+            throw ControlError.notPossible(
+                "Sign out, sign in with your identity provider again, and answer within five minutes of that.")
+        }
     }
 
     private func guarded<Value>(

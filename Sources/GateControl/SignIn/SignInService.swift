@@ -113,6 +113,12 @@ public struct SignInService: Sendable {
             if isOwn(user, caller) {
                 // Changed by somebody else meanwhile: the password that was confirmed isn't the present one.
                 guard try tx.passwordHash(of: user.id) == passed?.hash else { throw ControlError.signInRefused }
+                // With one of their own, somebody would go on coming in whom the provider doesn't stand by any more.
+                if passed == nil, try tx.identities(of: user.id).contains(where: \.givesRole) {
+                    throw ControlError.notPossible(
+                        "Your identity provider signs you in and says what you may do; ask an administrator for a password."
+                    )
+                }
             }
             try tx.setPasswordHash(hash, of: user, at: now)
             try tx.deletePendingSignIns(of: user.id)
