@@ -127,7 +127,7 @@ extension Panel {
     /// `path` with what has to come along.
     private static func path(_ path: String, _ returnTo: ReturnPath, notice: PageNotice? = nil) -> String {
         var query: [String] = []
-        if returnTo != .start { query.append("return_to=\(percentEncoded(returnTo.rawValue))") }
+        if returnTo != .root { query.append("return_to=\(percentEncoded(returnTo.rawValue))") }
         if let notice { query.append("notice=\(notice.rawValue)") }
         return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
     }

@@ -230,7 +230,7 @@ import Testing
 
     @Test func `outside ways to sign in are links that come back`() async throws {
         let api = try await TestAPI.make(ways: { returnTo in
-            [OutsideWay(label: "<Harbour>", href: "/elsewhere?return_to=\(percentEncoded(returnTo.text))")]
+            [OutsideWay(label: "<Harbour>", href: "/elsewhere?return_to=\(percentEncoded(returnTo.rawValue))")]
         })
         let page = try await get(api, "/sign-in?return_to=/device")
         #expect(text(page).contains(#"href="/elsewhere?return_to=%2Fdevice">Sign in with &lt;Harbour&gt;"#))
