@@ -164,7 +164,7 @@ import Testing
 
     @Test(arguments: [
         "//evil.example", "///evil", "/\\evil.example", "\\/evil", "https://evil.example", "evil", "", "/a//b",
-        "/\t/evil", "/a\nb", "/a b", "/\u{202E}", "/" + String(repeating: "x", count: 512),
+        "/\t/evil", "/a\nb", "/a b", "/\"", "/<script>", "/a|b", "/\u{202E}", "/" + String(repeating: "x", count: 512),
     ])
     func `a path that a browser could read as another host is none`(path: String) {
         #expect(ReturnPath(rawValue: path) == nil)

@@ -61,7 +61,7 @@ struct BegunSignIn: Sendable {
 /// A page of the gateway to go to after signing in: a path on this host, which no browser reads as another host.
 public struct ReturnPath: CheckedName {
     public let rawValue: String
-    public static let rule = "a path of this gateway, like /machines: at most 512 characters, without '//' or '\\'"
+    public static let rule = "a path of this gateway, like /machines: at most 512 plain characters, without '//'"
     public static let root = ReturnPath(unchecked: "/")
 
     private init(unchecked: String) { rawValue = unchecked }
@@ -69,8 +69,12 @@ public struct ReturnPath: CheckedName {
     public init?(rawValue: String) {
         let bytes = rawValue.utf8
         guard (1...512).contains(bytes.count), bytes.first == UInt8(ascii: "/"),
-            // Browsers take a backslash for a slash, and leave line breaks and tabs out: `/\t/host` is another host.
-            bytes.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\\") }),
+            // Browsers take a backslash for a slash, and leave line breaks and tabs out: `/\t/host` is another host. Quotes
+            // and brackets are of no path that a link of ours names.
+            bytes.allSatisfy({ byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                    || "/-._~%?=&#:@+,;!*'()".utf8.contains(byte)
+            }),
             !rawValue.prefix(while: { $0 != "?" && $0 != "#" }).contains("//")
         else { return nil }
         self.rawValue = rawValue
