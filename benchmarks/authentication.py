@@ -27,7 +27,7 @@ class TokenGateway(Gateway):
     """With `count` tokens in its store, and files of requests by them."""
 
     def __init__(self, count, chance):
-        super().__init__(start=False, leases=1)
+        super().__init__(start=False, leases=1, extra=["--request-rate", "0"])
         self.start()
         self.stop()
         with seeding.Seeding(self.database, check=False, audit=False) as store:

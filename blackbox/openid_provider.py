@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 
 import programs
+import pytest
 from commands import end, log_text
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwks import private_jwk
@@ -21,6 +22,9 @@ from networks import free_ports, give_back_ports
 from waiting import wait_until
 
 PROGRAM = pathlib.Path("/usr/bin/glewlwyd")
+# A run that nobody watches must not pass for want of a provider: there its absence is an error.
+needed = pytest.mark.skipif(
+    not PROGRAM.exists() and not os.environ.get("CI"), reason=f"{PROGRAM} is missing: run 'make setup'")
 SCHEMA = pathlib.Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
 MODULES = "/usr/lib/glewlwyd"
 PAGES, PAGES_CONFIGURATION = pathlib.Path("/usr/share/glewlwyd/webapp"), "/usr/share/glewlwyd/templates/config.json"

@@ -10,11 +10,11 @@ from answers import problem
 from browsers import Browser, totp
 from commands import descendants
 from gateway import Gateway, default_mode
-from openid_provider import CLIENT, CLIENT_SECRET, PROGRAM, Glewlwyd
+from openid_provider import CLIENT, CLIENT_SECRET, Glewlwyd, needed
 from people import operator
 from waiting import wait_until
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is missing: run 'make setup'")
+pytestmark = needed
 
 START, CALLBACK = "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"
 ROLES = ["--oidc-role", "cn=admins,ou=groups,dc=example=admin", "--oidc-role", "staff=operator"]

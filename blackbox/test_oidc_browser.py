@@ -5,13 +5,11 @@ import json
 
 import pytest
 from gateway import Gateway, default_mode
-from openid_provider import CLIENT_SECRET, PROGRAM, Glewlwyd
+from openid_provider import CLIENT_SECRET, Glewlwyd, needed
+from pages import chromium  # noqa: F401
 from test_oidc import CALLBACK, START, settings
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing: run 'make setup'")
-
-CHROMIUM = "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is missing: run 'make setup'")
+pytestmark = needed
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +24,12 @@ def world():
 
 
 @contextlib.contextmanager
-def page_of_a_new_browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser.new_context().new_page()
-        finally:
-            browser.close()
+def page_of_a_new_browser(chromium):
+    context = chromium.new_context()
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
 
 
 def status(page, panel):
@@ -41,45 +38,49 @@ def status(page, panel):
 
 
 def sign_in_at_the_provider(page, name):
+    from playwright.sync_api import TimeoutError as TimedOut
+
     page.fill("#username", name)
     page.fill("#password", "provider pass phrase")
     page.keyboard.press("Enter")
     # What the person agrees to, and on.
     for label in ("Grant", "Continue"):
         button = page.get_by_role("button", name=label, exact=False).first
-        with contextlib.suppress(playwright.TimeoutError):
+        with contextlib.suppress(TimedOut):
             button.click(timeout=5_000)
 
 
-def test_a_person_signs_in_with_the_provider_and_is_back(world):
+def test_a_person_signs_in_with_the_provider_and_is_back(chromium, world):
     gateway, provider, panel = world
     provider.add_user("rosa", ["staff"])
-    with page_of_a_new_browser() as page:
-        page.goto(f"{panel}{START}?return_to=/api/v1/auth/status")
-        assert page.url.startswith(provider.url), page.url
+    with page_of_a_new_browser(chromium) as page:
+        page.goto(f"{panel}/device")
+        page.get_by_role("link", name="Sign in with 127.0.0.1").click()
+        page.wait_for_url(f"{provider.url}/**", timeout=15_000)
         sign_in_at_the_provider(page, "rosa")
-        page.wait_for_url(f"{panel}/api/v1/auth/status", timeout=15_000)
-        body = json.loads(page.inner_text("body"))
+        # Where they wanted to go before they were asked who they are.
+        page.wait_for_url(f"{panel}/device", timeout=15_000)
+        assert page.evaluate("document.cookie") == ""
+        # The address with the code is in no history that the next page could read.
+        assert "code=" not in page.evaluate("document.referrer")
+        body = status(page, panel)
         assert body["user"]["name"] == "rosa" and body["user"]["role"] == "operator"
         cookies = {cookie["name"]: cookie for cookie in page.context.cookies(panel)}
         session = cookies[f"tidegate-{gateway.port}"]
         assert session["httpOnly"] and session["sameSite"] == "Lax"
         assert f"tidegate-oidc-{gateway.port}" not in cookies
-        assert page.evaluate("document.cookie") == ""
-        # The address with the code is in no history that the next page could read.
-        assert "code=" not in page.evaluate("document.referrer")
 
 
-def test_another_browser_with_the_same_address_is_not(world):
+def test_another_browser_with_the_same_address_is_not(chromium, world):
     gateway, provider, panel = world
     provider.add_user("sofia", ["staff"])
-    with page_of_a_new_browser() as page:
+    with page_of_a_new_browser(chromium) as page:
         seen = []
         page.on("request", lambda request: seen.append(request.url))
         page.goto(f"{panel}{START}?return_to=/api/v1/auth/status")
         sign_in_at_the_provider(page, "sofia")
         page.wait_for_url(f"{panel}/api/v1/auth/status", timeout=15_000)
         back = next(url for url in seen if CALLBACK in url)
-    with page_of_a_new_browser() as page:
+    with page_of_a_new_browser(chromium) as page:
         assert page.goto(back).status == 400
         assert status(page, panel)["status"] == 401
