@@ -211,6 +211,15 @@ def keeps(name):
     return any(re.fullmatch(pattern, name) for pattern in KEEPERS)
 
 
+def is_own_key(name, path):
+    """A key file that a test or another program made beside the gateway: closed to others, a private key and nothing else."""
+    with contextlib.suppress(OSError):
+        if not name.startswith("state/") and path.stat().st_mode & 0o077 == 0:
+            text = path.read_bytes()[:LIMIT].strip()
+            return text.startswith(b"-----BEGIN") and text.endswith(PRIVATE_KEY) and text.count(b"-----BEGIN") == 1
+    return False
+
+
 class Watched:
     """A folder whose files are searched for every secret that is met from now on."""
 
@@ -232,7 +241,7 @@ class Watched:
             if path.is_symlink() or not path.is_file():
                 continue
             name = str(path.relative_to(self.folder))
-            if keeps(name):
+            if keeps(name) or is_own_key(name, path):
                 self._learn(path)
             else:
                 artefacts.append((name, path))
