@@ -33,10 +33,10 @@ class Change:
 
 
 class Supplies:
-    """What one round of all changes acts on: made beforehand, while everything works. Each has its own `number`."""
+    """What one round of all changes acts on: made beforehand, while everything works."""
 
-    def __init__(self, gateway, number=0, shared_key=None):
-        self.gateway, self.number, self.shared_key = gateway, number, shared_key
+    def __init__(self, gateway, shared_key=None):
+        self.gateway, self.shared_key = gateway, shared_key
         call = gateway.ok
         self.tunnel = Tunnel(gateway)
         self.doomed = call("POST", "/api/v1/machines", {"name": new_name("doomed")})["machine"]["agent_id"]
@@ -99,7 +99,10 @@ class Supplies:
                    lambda: self.revoked("/api/v1/tokens", self.token_id)),
         ]  # fmt: skip
         if self.shared_key:
-            old = {"agent_id": new_name("old"), "port": gateway.last_lease - self.number, "public_key": some_key(),
+            # Leases go round the range in order: one that is half the range away is taken by nobody soon.
+            first, last = gateway.first_lease, gateway.last_lease
+            port = first + (self.tunnel.port - first + (last - first) // 2) % (last - first + 1)
+            old = {"agent_id": new_name("old"), "port": port, "public_key": some_key(),
                    "last_seen_at": "2026-01-01T00:00:00Z", "lease_expires_at": "2099-01-01T00:00:00Z"}  # fmt: skip
             made.append(
                 Change("agents imported",

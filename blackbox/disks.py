@@ -114,10 +114,20 @@ class SmallSite:
     def check_trail(self):
         """The file holds what the store holds, each event once."""
         events = set(self.trail())
-        wait_until(lambda: events <= set(self.exported()), 15, "the audit trail written out", every=0.2)
+        wait_until(
+            lambda: events <= set(self.exported()), 15,
+            lambda: f"the audit trail written out:\n{self.missing(events)}\n{self.gateway.log_end}", every=0.2)  # fmt: skip
         lines = self.exported()
         assert len(lines) == len(set(lines)), "an event is there twice"
         assert set(lines) <= set(self.trail()), "an event that never was"
+
+    def missing(self, events):
+        rows, written = self.trail(), set(self.exported())
+        lacking = [rows.get(id, id) for id in events if id not in written]
+        files = {str(file.relative_to(self.gateway.state)): file.stat().st_size
+                 for file in self.gateway.state.rglob("*") if file.is_file()}  # fmt: skip
+        room = f"{self.disk.left()} bytes are left beside {files}"
+        return f"{len(lacking)} of {len(events)} events are missing, such as {lacking[:3]}; {room}"
 
     def resident(self):
         """Memory of the gateway in MiB."""

@@ -38,7 +38,7 @@ def site(small):
 
 
 def test_every_kind_of_change_is_refused_and_changes_nothing(site):
-    supplies = [Supplies(site.gateway, number, SHARED_KEY) for number in range(8)]
+    supplies = [Supplies(site.gateway, SHARED_KEY) for _ in range(8)]
     rounds = [each.changes() for each in supplies]
     site.fill()
     asked = []

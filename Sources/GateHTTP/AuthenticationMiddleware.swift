@@ -79,10 +79,10 @@ extension Request {
         let values = headers[values: .authorization]
         guard let value = values.first else { return nil }
         // One or more blanks between the two (RFC 9110, section 11.4); the credential itself has none.
-        let parts = value.split(separator: " ")
-        guard values.count == 1, parts.count == 2, ["bearer", "token"].contains(parts[0].lowercased()),
-            parts[1].utf8.count <= 4_096
+        let parts = value.utf8.split(separator: UInt8(ascii: " "))
+        guard values.count == 1, parts.count == 2,
+            ["bearer", "token"].contains(Substring(parts[0]).lowercased()), parts[1].count <= 4_096
         else { throw Problem(.unauthenticated, "Send one header: Authorization: Bearer CREDENTIAL.") }
-        return String(parts[1])
+        return String(Substring(parts[1]))
     }
 }

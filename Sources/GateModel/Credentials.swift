@@ -21,14 +21,21 @@ public enum CredentialKind: String, CaseIterable, Sendable {
     public static let bodyLength = 43
 
     /// The kind of a well-formed credential; nil when the text can't be one (then nothing is asked of the store).
-    public init?(shapeOf text: some StringProtocol) {
-        guard text.utf8.count == 4 + Self.bodyLength, let kind = Self(rawValue: String(text.prefix(4))),
-            text.utf8.dropFirst(4).allSatisfy({
-                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
-                    || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
-            })
-        else { return nil }
+    public init?(shapeOf text: String) {
+        var text = text
+        let prefix: String? = text.withUTF8 { bytes in
+            guard bytes.count == 4 + Self.bodyLength, bytes[4...].allSatisfy(Self.isBase64URL) else { return nil }
+            return String(decoding: bytes[..<4], as: UTF8.self)
+        }
+        guard let prefix, let kind = Self(rawValue: prefix) else { return nil }
         self = kind
+    }
+
+    private static func isBase64URL(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        default: false
+        }
     }
 }
 

@@ -29,10 +29,14 @@ final class GroupCommitter: Sendable {
     private static let waitingLimit = 4096
 
     private let pool: DatabasePool
+    private let room: LogRoom
     private let queue = DispatchQueue(label: "tidegate.store.commit")
     private let state = Mutex(State())
 
-    init(pool: DatabasePool) { self.pool = pool }
+    init(pool: DatabasePool) {
+        self.pool = pool
+        room = LogRoom(path: pool.path)
+    }
 
     var counts: CommitCounts { state.withLock { $0.counts } }
 
@@ -104,7 +108,7 @@ final class GroupCommitter: Sendable {
         if !refused.isEmpty {
             // What the log holds is mostly superseded: moved into the file, it has room of its own again, and revocations
             // above all should not wait for the operator. Bodies have no side effects, and of these nothing was stored.
-            try? pool.writeWithoutTransaction { connection in _ = try connection.checkpoint(.truncate) }
+            moveLog()
             for (index, verdict) in zip(refused, commit(refused.map { group[$0] })) { verdicts[index] = verdict }
         }
         state.withLock { state in
@@ -117,7 +121,13 @@ final class GroupCommitter: Sendable {
             case .failure(let error): job.fail(error)
             }
         }
+        if room.isShort { moveLog() }
         return true
+    }
+
+    /// Into the store's file, as far as readers and the disk allow.
+    private func moveLog() {
+        try? pool.writeWithoutTransaction { connection in _ = try connection.checkpoint(.truncate) }
     }
 
     private func commit(_ group: [Job]) -> [Result<Release, any Error>] {

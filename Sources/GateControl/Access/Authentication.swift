@@ -19,7 +19,7 @@ public struct Authentication: Sendable {
     /// Nil: no provider recognises it. Throws `ProviderUnavailable` where that isn't known, `addressNotAllowed` for a good
     /// one from elsewhere than it may come from, `accountDisabled` for a good one of a disabled user, and
     /// `tooManyAttempts`.
-    public func principal(bearer: some StringProtocol, source: String) async throws -> Principal? {
+    public func principal(bearer: String, source: String) async throws -> Principal? {
         let credential = PresentedCredential(bearer, source: source)
         var unavailable: ProviderUnavailable?
         for provider in providers {

@@ -15,8 +15,9 @@ public struct MintedCredential: Sendable {
 }
 
 extension CredentialDigest {
-    public init(of credential: some StringProtocol) {
-        self.init(bytes: Array(SHA256.hash(data: Array(credential.utf8))))
+    public init(of credential: String) {
+        var credential = credential
+        self.init(bytes: credential.withUTF8 { Array(SHA256.hash(data: UnsafeRawBufferPointer($0))) })
     }
 }
 

@@ -18,10 +18,24 @@ public final class HotState: Sendable {
         var isEmpty: Bool { heartbeats.isEmpty && tokens.isEmpty && agentKeys.isEmpty }
     }
 
+    /// One that the store keeps a last use of.
+    private enum Credential: Hashable {
+        case token(ID<AccessToken>)
+        case agentKey(ID<AgentKey>)
+
+        init?(_ principal: Principal) {
+            switch principal {
+            case .user(_, .token(let token), _): self = .token(token)
+            case .machine(_, _, .agentKey(let key)): self = .agentKey(key)
+            case .user, .machine, .localAdministrator, .environment: return nil
+            }
+        }
+    }
+
     private struct State {
         var batch = Batch()
         /// When each credential was last put into a batch: a use is written at most once a minute.
-        var noted: [String: Timestamp] = [:]
+        var noted: [Credential: Timestamp] = [:]
         var isReachUnchecked = false
     }
 
@@ -30,15 +44,14 @@ public final class HotState: Sendable {
     public init() {}
 
     package func used(_ principal: Principal, at now: Timestamp) {
-        guard let name = principal.credentialText else { return }
+        guard let credential = Credential(principal) else { return }
         state.withLock { state in
-            if let before = state.noted[name], now - before < .seconds(60), now >= before { return }
+            if let before = state.noted[credential], now - before < .seconds(60), now >= before { return }
             if state.noted.count > 100_000 { state.noted.removeAll(keepingCapacity: true) }
-            state.noted[name] = now
-            switch principal {
-            case .user(_, .token(let token), _): state.batch.tokens[token] = now
-            case .machine(_, _, .agentKey(let key)): state.batch.agentKeys[key] = now
-            case .user, .machine, .localAdministrator, .environment: break
+            state.noted[credential] = now
+            switch credential {
+            case .token(let token): state.batch.tokens[token] = now
+            case .agentKey(let key): state.batch.agentKeys[key] = now
             }
         }
     }
@@ -75,21 +88,12 @@ public final class HotState: Sendable {
         }
         guard !batch.isEmpty else { return }
         do {
-            let heartbeats = Array(batch.heartbeats)
-            for start in stride(from: 0, to: heartbeats.count, by: 500) {
-                let slice = Array(heartbeats[start..<min(start + 500, heartbeats.count)])
-                try await database.write { tx in
-                    for (machine, beat) in slice {
-                        try tx.touchMachine(machine, at: beat.at)
-                        try tx.extendLease(
-                            of: machine, on: gateway, generation: beat.generation, until: beat.leaseUntil)
-                    }
-                }
+            try await database.write(each: batch.heartbeats) { tx, machine, beat in
+                try tx.touchMachine(machine, at: beat.at)
+                try tx.extendLease(of: machine, on: gateway, generation: beat.generation, until: beat.leaseUntil)
             }
-            try await database.write { tx in
-                for (token, at) in batch.tokens { try tx.touchToken(token, at: at) }
-                for (key, at) in batch.agentKeys { try tx.touchAgentKey(key, at: at) }
-            }
+            try await database.write(each: batch.tokens) { tx, token, at in try tx.touchToken(token, at: at) }
+            try await database.write(each: batch.agentKeys) { tx, key, at in try tx.touchAgentKey(key, at: at) }
         } catch {
             state.withLock { state in
                 state.batch.heartbeats.merge(batch.heartbeats) { newer, _ in newer }
@@ -101,13 +105,17 @@ public final class HotState: Sendable {
     }
 }
 
-extension Principal {
-    /// Nil for one that the store keeps no last use of.
-    fileprivate var credentialText: String? {
-        switch self {
-        case .user(_, .token(let token), _): "t\(token)"
-        case .machine(_, _, .agentKey(let key)): "k\(key)"
-        case .user, .machine, .localAdministrator, .environment: nil
+extension Database {
+    /// Changes that don't depend on each other, 500 a transaction: others' changes wait for each in turn.
+    fileprivate func write<Key: Sendable, Value: Sendable>(
+        each rows: [Key: Value], _ change: @escaping @Sendable (any Transaction, Key, Value) throws -> Void
+    ) async throws {
+        let rows = Array(rows)
+        for start in stride(from: 0, to: rows.count, by: 500) {
+            let slice = rows[start..<min(start + 500, rows.count)]
+            try await write { tx in
+                for (key, value) in slice { try change(tx, key, value) }
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ public struct TicketService: Sendable {
     /// taken away since, or that may not come from `source`. `listener` is whom the listener itself vouches for: a ticket of the operator on the gateway's host
     /// opens nothing elsewhere. Throws `ticketRefused` without saying why.
     public func redeem(
-        _ text: some StringProtocol, at endpoint: WebSocketTicket.Endpoint, listener: Principal?, source: String
+        _ text: String, at endpoint: WebSocketTicket.Endpoint, listener: Principal?, source: String
     ) async throws -> LiveStream {
         let credential = PresentedCredential(text, source: source)
         guard credential.kind == .webSocketTicket else { throw refused("malformed", source) }

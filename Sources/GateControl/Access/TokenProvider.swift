@@ -23,8 +23,8 @@ public struct PresentedCredential: Sendable {
     /// The address it came from, after trusted proxies.
     public let source: String
 
-    public init(_ text: some StringProtocol, source: String) {
-        self.text = Secret(String(text))
+    public init(_ text: String, source: String) {
+        self.text = Secret(text)
         kind = CredentialKind(shapeOf: text)
         digest = CredentialDigest(of: text)
         self.source = source

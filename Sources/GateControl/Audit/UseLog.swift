@@ -5,17 +5,22 @@ import Synchronization
 /// Uses of users' and services' tokens, counted by token and source. One row for each would bury everything else: an
 /// event is written within a minute of the first use in an hour, and one with the number of the others at its end.
 public final class UseLog: Sendable {
+    /// What is counted apart. Ids alone: it is made for every request.
     private struct Subject: Hashable {
-        let tenant: ID<Tenant>
-        let actor: String
-        let credential: String
+        let user: ID<User>
+        let credential: UserCredential
         let source: String
+    }
+
+    private struct Uses {
+        let caller: Caller
+        /// Since the last event of it.
+        var count = 0
     }
 
     private struct State {
         var hour: Int64 = 0
-        /// Uses since the last event of each.
-        var counts: [Subject: Int] = [:]
+        var uses: [Subject: Uses] = [:]
         var written: Set<Subject> = []
         var dropped = 0
     }
@@ -28,13 +33,12 @@ public final class UseLog: Sendable {
 
     /// Machines aren't counted: each registration is an event, and a heartbeat says nothing new.
     func note(_ principal: Principal, source: String) {
-        guard principal.user != nil else { return }
-        let caller = Caller(principal: principal, source: source)
-        let subject = Subject(
-            tenant: caller.tenant, actor: principal.text, credential: caller.credential, source: source)
+        guard case .user(let user, let credential, _) = principal else { return }
+        let subject = Subject(user: user.id, credential: credential, source: source)
         state.withLock { state in
-            if state.counts[subject] != nil || state.counts.count < limit {
-                state.counts[subject, default: 0] += 1
+            if (state.uses[subject]?.count += 1) != nil { return }
+            if state.uses.count < limit {
+                state.uses[subject] = Uses(caller: Caller(principal: principal, source: source), count: 1)
             } else {
                 state.dropped += 1
             }
@@ -46,17 +50,19 @@ public final class UseLog: Sendable {
         let hour = now.wholeSeconds / 3_600
         let (due, dropped, isNewHour) = state.withLock { state in
             let isNewHour = state.hour != hour
-            let due = state.counts.filter { $0.value > 0 && (isNewHour || !state.written.contains($0.key)) }
+            let due = state.uses.filter { $0.value.count > 0 && (isNewHour || !state.written.contains($0.key)) }
             return (due, isNewHour ? state.dropped : 0, isNewHour)
         }
         if !due.isEmpty || dropped > 0 {
             try await database.write { tx in
-                for (subject, count) in due {
+                for uses in due.values {
+                    let caller = uses.caller
                     try tx.appendAudit(
                         AuditEvent(
-                            id: .ordered(at: now), tenant: subject.tenant, gateway: identity.gateway, at: now,
-                            action: .accessUsed, actor: subject.actor, credential: subject.credential,
-                            source: subject.source, subject: subject.credential, details: [("count", String(count))]))
+                            id: .ordered(at: now), tenant: caller.tenant, gateway: identity.gateway, at: now,
+                            action: .accessUsed, actor: caller.principal.text, credential: caller.credential,
+                            source: caller.source, subject: caller.credential,
+                            details: [("count", String(uses.count))]))
                 }
                 if dropped > 0 {
                     try tx.appendAudit(
@@ -68,12 +74,12 @@ public final class UseLog: Sendable {
             }
         }
         state.withLock { state in
-            for (subject, count) in due { state.counts[subject, default: 0] -= count }
+            for (subject, uses) in due { state.uses[subject]?.count -= uses.count }
             state.dropped -= dropped
             if isNewHour {
                 // Uses that came meanwhile belong to the new hour already.
                 state.hour = hour
-                state.counts = state.counts.filter { $0.value > 0 }
+                state.uses = state.uses.filter { $0.value.count > 0 }
                 state.written = []
             } else {
                 state.written.formUnion(due.keys)

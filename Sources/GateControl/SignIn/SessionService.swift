@@ -42,7 +42,7 @@ public struct SessionService: Sendable {
 
     /// Who the cookie stands for; nil for one that is unknown, ended, idle or expired, or of a disabled user. Throws
     /// `addressNotAllowed` where its user may not come from here.
-    public func verify(cookie: some StringProtocol, source: String) async throws -> (session: Session, user: User)? {
+    public func verify(cookie: String, source: String) async throws -> (session: Session, user: User)? {
         guard CredentialKind(shapeOf: cookie) == .session else { return nil }
         let now = dependencies.now()
         let digest = CredentialDigest(of: cookie)
