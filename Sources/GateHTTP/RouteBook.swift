@@ -18,6 +18,8 @@ public final class RouteBook {
         case person(Scopes)
         /// A person before a browser alone.
         case session
+        /// The same in another program's API, which tells a refusal in shapes of its own: 403 for nobody too.
+        case dialect(Scopes)
         /// A page that anybody may open with a browser, and one for whoever has a session.
         case page, personPage
     }
@@ -127,6 +129,26 @@ public final class RouteBook {
         foreignPaths.insert(path)
         for method in Self.methods where !taken.contains(method.rawValue) {
             router.on(RouterPath(path), method: method) { await handler($0, $1) }
+        }
+    }
+
+    /// A route of another program's API, for whoever's credential has all of these scopes. A missing or too weak one and
+    /// what `handler` throws are told by `refusal`, in that program's own shapes; a credential that isn't good was answered
+    /// 401 before.
+    public func dialect(
+        _ scopes: Scopes, _ method: HTTPRequest.Method, _ path: String,
+        refusal: @escaping @Sendable (any Error, GateContext) -> Response,
+        use handler: @escaping @Sendable (Request, PrincipalContext) async throws -> Response
+    ) {
+        note(method, path, .dialect(scopes))
+        router.on(RouterPath(path), method: method) { request, context -> Response in
+            do {
+                let known = try PrincipalContext(context: context)
+                try known.caller.require(scopes)
+                return try await handler(request, known)
+            } catch {
+                return refusal(error, context)
+            }
         }
     }
 
