@@ -53,6 +53,7 @@ let package = Package(
                 .embedInCode("Migrations/0006-audit-seals.sqlite.sql"),
                 .embedInCode("Migrations/0007-sign-in.sqlite.sql"),
                 .embedInCode("Migrations/0008-outside-identities.sqlite.sql"),
+                .embedInCode("Migrations/0009-proxies.sqlite.sql"),
             ],
             swiftSettings: strict),
         .target(
@@ -253,7 +254,8 @@ let package = Package(
         .testTarget(
             name: "GateHTTPTests",
             dependencies: [
-                "GateModel", "GateSSH", "GateStore", "GateControl", "GateHTTP", "GatePanel", "GateTesting", "GateWire",
+                "GateModel", "GateSSH", "GateStore", "GateControl", "GateHTTP", "GateCompatibility", "GatePanel",
+                "GateTesting", "GateWire",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -1,4 +1,4 @@
-"""Other people's programs: ssh-tunnel-gateway 0.4.3 from PyPI, its agent and its server, unmodified."""
+"""Other people's programs from PyPI, unmodified: ssh-tunnel-gateway 0.4.3, its agent and its server."""
 
 import contextlib
 import functools
@@ -26,16 +26,16 @@ API_KEY = "a-shared-key-of-the-fleet"
 
 
 @functools.cache
-def venv():
+def venv(package=PACKAGE):
     """A venv with the package, made once for the run; what pip says when that fails is the test's failure."""
-    folder = programs.session_folder() / "ssh-tunnel-gateway"
+    folder = programs.session_folder() / package.partition("==")[0]
     made = run([sys.executable, "-m", "venv", folder], deadline=120)
     if made.returncode != 0:
-        pytest.fail(f"no venv for {PACKAGE} (is python3-venv installed?):\n{made.stdout}{made.stderr}")
-    installed = run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE],
+        pytest.fail(f"no venv for {package} (is python3-venv installed?):\n{made.stdout}{made.stderr}")
+    installed = run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package],
                     deadline=600)  # fmt: skip
     if installed.returncode != 0:
-        pytest.fail(f"pip could not install {PACKAGE} (is the package index reachable?):\n{installed.stderr[-3000:]}")
+        pytest.fail(f"pip could not install {package} (is the package index reachable?):\n{installed.stderr[-3000:]}")
     return folder
 
 

@@ -9,6 +9,7 @@ public enum ControlError: Error, Equatable {
     case enrolmentNotFound
     case tunnelKeyNotFound
     case tokenNotFound
+    case proxyNotFound
     case userNotFound
     case grantNotFound
     /// The credential is good, but not from where it came.

@@ -10,6 +10,8 @@ public struct GateServices: Sendable {
     public let registration: RegistrationService
     public let agents: AgentAdmission
     public let tunnelKeys: TunnelKeyService
+    public let proxies: ProxyService
+    public let forwardKeys: ForwardKeyService
     public let tokens: TokenService
     public let nodeTokens: NodeTokenService
     public let users: UserService
@@ -34,8 +36,9 @@ public struct GateServices: Sendable {
 
     public init(
         machines: MachineService, enrolment: EnrolmentService, agentKeys: AgentKeyService,
-        registration: RegistrationService, agents: AgentAdmission, tunnelKeys: TunnelKeyService, tokens: TokenService,
-        nodeTokens: NodeTokenService, users: UserService, grants: GrantService, tenants: TenantService,
+        registration: RegistrationService, agents: AgentAdmission, tunnelKeys: TunnelKeyService,
+        proxies: ProxyService, forwardKeys: ForwardKeyService, tokens: TokenService, nodeTokens: NodeTokenService,
+        users: UserService, grants: GrantService, tenants: TenantService,
         setup: SetupService, audit: AuditService, following: AuditFollowing, tickets: TicketService,
         sharedKeyImport: SharedKeyImport, signIn: SignInServices, browser: BrowserOrigin,
         limits: RequestLimits, keys: KeyTable, gateway: GatewayFacts,
@@ -49,6 +52,8 @@ public struct GateServices: Sendable {
         self.registration = registration
         self.agents = agents
         self.tunnelKeys = tunnelKeys
+        self.proxies = proxies
+        self.forwardKeys = forwardKeys
         self.tokens = tokens
         self.nodeTokens = nodeTokens
         self.users = users

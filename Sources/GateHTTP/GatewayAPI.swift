@@ -49,6 +49,7 @@ public struct GatewayAPI: Sendable {
             CredentialRoutes(services: services, root: root).add(to: book)
             AgentRoutes(services: services, root: root).add(to: book)
             TunnelKeyRoutes(services: services, root: root).add(to: book)
+            ProxyRoutes(services: services, root: root).add(to: book)
             AuditRoutes(services: services, root: root).add(to: book)
             StreamRoutes(services: services, root: root).add(to: book)
             SignInRoutes(services: services, root: root).add(to: book)

@@ -24,6 +24,7 @@ public struct Problem: Error, Sendable, Equatable {
     }
 
     package var status: Int { code.status }
+    package var codeName: String { code.rawValue }
 
     func response(requestID: String) -> Response {
         let status = HTTPResponse.Status(code: code.status)
@@ -84,9 +85,10 @@ extension Problem {
         case .agentKeyNotFound: self.init(.keyNotFound, "This machine has no such key.")
         case .enrolmentNotFound: self.init(.enrolmentNotFound, "This machine has no such enrolment token.")
         case .tunnelKeyNotFound: self.init(.tunnelKeyNotFound, "No such tunnel key.")
+        case .proxyNotFound: self.init(.proxyNotFound, "No such proxy.")
         case .tokenNotFound: self.init(.tokenNotFound, "No such token.")
         case .leaseNotFound: self.init(.leaseNotFound, "This machine holds no lease; register again.")
-        case .nameTaken(let field): self.init(.nameTaken, "Another machine has this \(field); choose another one.")
+        case .nameTaken(let field): self.init(.nameTaken, "This \(field) is taken; choose another one.")
         case .keyTaken:
             self.init(
                 .keyTaken,

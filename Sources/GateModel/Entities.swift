@@ -82,6 +82,8 @@ public struct TunnelKey: Sendable, Hashable {
         case reverse
         /// A person's way to the leased ports of the machines it names.
         case jump
+        /// A person's or program's way through proxies to the targets beyond them.
+        case forward
         /// An enrolled machine's way to the gateway's own API, before its first lease.
         case control
     }
@@ -93,12 +95,14 @@ public struct TunnelKey: Sendable, Hashable {
     /// `type base64`, nothing after it.
     public var publicKey: String
     public var label: String
-    /// The user a jump key belongs to.
+    /// The user a jump or forward key belongs to.
     public var user: ID<User>?
     /// The machine a reverse or control key belongs to.
     public var machine: ID<Machine>?
     /// The agent key whose registration brought a reverse or control key: revoking it revokes this one.
     public var agentKey: ID<AgentKey>?
+    /// The one proxy a forward key is good on; nil: on every active one.
+    public var proxy: ID<Proxy>?
     /// Which of a machine's keys is newer, where several may be good until one of them has logged in; else nil.
     public var issue: Int64?
     public var createdAt: Timestamp
@@ -111,7 +115,8 @@ public struct TunnelKey: Sendable, Hashable {
     public init(
         id: ID<TunnelKey>, tenant: ID<Tenant>, purpose: Purpose, fingerprint: String, publicKey: String,
         label: String = "", user: ID<User>? = nil, machine: ID<Machine>? = nil, agentKey: ID<AgentKey>? = nil,
-        issue: Int64? = nil, createdAt: Timestamp, loginUntil: Timestamp, connectionUntil: Timestamp,
+        proxy: ID<Proxy>? = nil, issue: Int64? = nil, createdAt: Timestamp, loginUntil: Timestamp,
+        connectionUntil: Timestamp,
         revokedAt: Timestamp? = nil
     ) {
         self.id = id
@@ -123,6 +128,7 @@ public struct TunnelKey: Sendable, Hashable {
         self.user = user
         self.machine = machine
         self.agentKey = agentKey
+        self.proxy = proxy
         self.issue = issue
         self.createdAt = createdAt
         self.loginUntil = loginUntil

@@ -27,6 +27,9 @@ public struct Scopes: OptionSet, Hashable, Sendable {
     /// Make tenants and see them: the operator on the gateway's own host alone.
     public static let tenants = Scopes(rawValue: 1 << 10)
 
+    /// Add, change and remove proxies.
+    public static let proxiesWrite = Scopes(rawValue: 1 << 11)
+
     /// What a node token may have of its owner's role: to look. A stolen one must not turn into a person's credential, and
     /// a node's computer is somebody else's.
     public static let node: Scopes = [.machinesRead, .connectionsRead]
@@ -38,6 +41,7 @@ public struct Scopes: OptionSet, Hashable, Sendable {
         ("machines:read", .machinesRead), ("machines:write", .machinesWrite), ("keys", .keys), ("tokens", .tokens),
         ("connections:read", .connectionsRead), ("audit:read", .auditRead), ("access:read", .accessRead),
         ("access:write", .accessWrite), ("key-lookup", .keyLookup), ("drain", .drain), ("tenants", .tenants),
+        ("proxies:write", .proxiesWrite),
     ]
 
     /// Every scope there is, by the name that APIs and the store use.

@@ -49,7 +49,7 @@ public enum Role: String, Sendable, CaseIterable {
         case .admin:
             [
                 .machinesRead, .machinesWrite, .keys, .tokens, .connectionsRead, .auditRead, .accessRead, .accessWrite,
-                .keyLookup, .drain,
+                .keyLookup, .drain, .proxiesWrite,
             ]
         case .operator: [.machinesRead, .machinesWrite, .keys, .tokens, .connectionsRead]
         case .viewer: [.machinesRead, .keys, .tokens]

@@ -10,8 +10,8 @@ public enum KeyLine: Hashable, Sendable {
     case reverse(listen: SSHAddress, control: SSHAddress?)
     /// A person's way to machines: opens their ports, 0 to 64 of them.
     case jump(targets: [SSHAddress])
-    /// A way to one host beyond the gateway.
-    case forward(target: SSHTarget)
+    /// A way to hosts beyond, 0 to 64 of them.
+    case forward(targets: [SSHTarget])
     /// A machine that enrols: opens the gateway's API alone.
     case control(api: SSHAddress)
 
@@ -49,9 +49,11 @@ public enum KeyLine: Hashable, Sendable {
             guard targets.count <= Self.maximumTargets else { throw .tooManyTargets(targets.count) }
             options += targets.isEmpty ? [Self.open(SSHAddress.nothing.text)] : targets.map { Self.open($0.text) }
             options.append(Self.listen(.nothing))
-        case .forward(let target):
-            guard !target.isLocalhostName else { throw .localhostName }
-            options += [Self.open(target.text), Self.listen(.nothing)]
+        case .forward(let targets):
+            guard targets.count <= Self.maximumTargets else { throw .tooManyTargets(targets.count) }
+            guard !targets.contains(where: \.isLocalhostName) else { throw .localhostName }
+            options += targets.isEmpty ? [Self.open(SSHAddress.nothing.text)] : targets.map { Self.open($0.text) }
+            options.append(Self.listen(.nothing))
         case .control(let api):
             options += [Self.open(api.text), Self.listen(.nothing)]
         }

@@ -47,7 +47,8 @@ public struct OpenSSHVersion: Hashable, Comparable, Sendable, CustomStringConver
     public static let oldestSupported = Self(major: 8, minor: 9)
 
     /// `expiry-time="…Z"`. Before 9.1 sshd refuses the whole line, and without the Z it reads its own time zone.
-    public var acceptsUTCExpiry: Bool { self >= Self(major: 9, minor: 1) }
+    public var acceptsUTCExpiry: Bool { self >= .oldestWithUTCExpiry }
+    public static let oldestWithUTCExpiry = Self(major: 9, minor: 1)
     /// The settings `UnusedConnectionTimeout` and `ChannelTimeout`; the former cuts an idle reverse tunnel.
     public var hasUnusedConnectionTimeout: Bool { self >= Self(major: 9, minor: 2) }
     /// `%C` for AuthorizedKeysCommand. Before 9.4 `sshd -t` passes with it and then every login dies.

@@ -55,6 +55,8 @@ public struct SSHDSettings: Sendable {
                 control: grant.issue == nil ? apiAddress : nil)
         case .jump(let ports):
             line = .jump(targets: try ports.map { try SSHAddress(host: reachable($0.address), port: $0.port) })
+        case .forward(let targets):
+            line = .forward(targets: targets)
         case .control:
             guard let apiAddress else { return nil }
             line = .control(api: apiAddress)

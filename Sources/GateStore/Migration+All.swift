@@ -20,6 +20,7 @@ extension Migration {
                 Migration(
                     number: 8, name: "outside-identities",
                     embedded: PackageResources._008_outside_identities_sqlite_sql),
+                Migration(number: 9, name: "proxies", embedded: PackageResources._009_proxies_sqlite_sql),
             ]
         case .postgresql:
             throw .engine(code: "there are no migrations for PostgreSQL yet")

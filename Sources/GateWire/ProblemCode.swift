@@ -17,6 +17,7 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
     case enrolmentNotFound = "ENROLMENT_NOT_FOUND"
     case tunnelKeyNotFound = "TUNNEL_KEY_NOT_FOUND"
     case tokenNotFound = "TOKEN_NOT_FOUND"
+    case proxyNotFound = "PROXY_NOT_FOUND"
     case grantNotFound = "GRANT_NOT_FOUND"
     case notGranted = "NOT_GRANTED"
     case addressNotAllowed = "ADDRESS_NOT_ALLOWED"
@@ -70,6 +71,7 @@ public enum ProblemCode: String, CaseIterable, Sendable, Codable {
         case .csrfRefused, .signInUnavailable, .providerRefused, .noRole: 403
         case .forbidden, .notGranted, .addressNotAllowed, .accountDisabled, .originRefused: 403
         case .notFound, .machineNotFound, .keyNotFound, .enrolmentNotFound, .tunnelKeyNotFound, .tokenNotFound,
+            .proxyNotFound,
             .userNotFound, .identityNotFound, .grantNotFound, .leaseNotFound, .sessionNotFound, .userCodeNotFound:
             404
         case .methodNotAllowed: 405

@@ -98,12 +98,21 @@ struct GatewayRun {
         let gauges = GatewayMetrics(
             database: database, dependencies: dependencies, ssh: ssh, outbound: outbound, limits: limits,
             nodeTokens: fleet?.counts)
+        let proxies = ProxyService(
+            dependencies,
+            policy: ProxyPolicy(allowsLoopback: settings.allowsProxyLoopback, leasePorts: settings.leasePorts),
+            own: ssh.hostKeys.first.map { key in
+                OwnSSHD(
+                    host: settings.sshPublic.host, port: settings.sshPublic.port, login: ssh.loginUser, hostKey: key)
+            }, scan: HostKeyScan.keys)
+        let forwardKeys = ForwardKeyService(dependencies, proxies: proxies)
+        let tunnelKeys = TunnelKeyService(dependencies)
         let services = GateServices(
             machines: MachineService(dependencies), enrolment: EnrolmentService(dependencies),
             agentKeys: AgentKeyService(dependencies),
             registration: RegistrationService(dependencies, leaseLifetime: settings.leaseLifetime),
-            agents: AgentAdmission(dependencies), tunnelKeys: TunnelKeyService(dependencies),
-            tokens: TokenService(dependencies),
+            agents: AgentAdmission(dependencies), tunnelKeys: tunnelKeys, proxies: proxies,
+            forwardKeys: forwardKeys, tokens: TokenService(dependencies),
             nodeTokens: NodeTokenService(dependencies, memory: nodeTokens), users: UserService(dependencies),
             grants: GrantService(dependencies), tenants: TenantService(dependencies),
             setup: setup, audit: audit,
@@ -135,7 +144,13 @@ struct GatewayRun {
         // The panel first: a dialect that takes every method of `/` leaves it what people open.
         let api = GatewayAPI(
             services: services, sources: SourceAddress(trusted: settings.trustedProxies), metrics: metrics,
-            dialects: [{ book in panel.add(to: book) }]
+            dialects: [
+                { book in panel.add(to: book) },
+                { book in
+                    ArgusTunnelRoutes(keys: forwardKeys, proxies: proxies, owned: tunnelKeys).add(to: book)
+                    ArgusAdminRoutes(proxies: proxies, keys: tunnelKeys).add(to: book)
+                },
+            ]
                 + (dialect.map { dialect in [{ book in dialect.add(to: book) }] } ?? []))
         let admin = try AdminSocket.prepare(stateDirectory: state.path, tenant: identity.tenant)
         warnAboutAddresses(browser)

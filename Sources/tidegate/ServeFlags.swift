@@ -92,6 +92,8 @@ struct ServeFlags: ParsableArguments {
             "Requests a second with one credential, twice as many at once; 0: no limit (default: 1000).",
             valueName: "number"))
     var requestRate: String?
+    @Flag(help: "Proxies and their targets may be on this host's loopback (TIDEGATE_PROXY_LOOPBACK=true).")
+    var proxyLoopback = false
     @Option(
         help: ArgumentHelp(
             "PEM certificates that calls to others (Fleet, OIDC, webhooks) trust beside the system's.",
@@ -138,7 +140,7 @@ struct ServeFlags: ParsableArguments {
             ("audit-syslog", auditSyslog), ("audit-webhook", auditWebhook),
             ("audit-webhook-secret-file", auditWebhookSecretFile), ("panel-url", panelUrl),
             ("session-idle", sessionIdle), ("session-ttl", sessionTtl), ("master-key-file", masterKeyFile),
-            ("request-rate", requestRate),
+            ("request-rate", requestRate), ("proxy-loopback", proxyLoopback ? "true" : nil),
             ("oidc-issuer", oidcIssuer), ("oidc-client-id", oidcClientId),
             ("oidc-client-secret-file", oidcClientSecretFile), ("oidc-scopes", oidcScopes),
             ("oidc-groups-claim", oidcGroupsClaim),
@@ -158,6 +160,7 @@ struct ServeFlags: ParsableArguments {
         "panel-url", "session-idle", "session-ttl", "master-key-file", "oidc-issuer", "oidc-client-id",
         "oidc-client-secret-file", "oidc-scopes", "oidc-groups-claim", "oidc-role", "oidc-default-role",
         "cloudflare-access-team", "cloudflare-access-audience", "cloudflare-access-default-role", "request-rate",
+        "proxy-loopback",
     ]
 }
 

@@ -47,6 +47,14 @@ extension ServeSettings {
         return duration
     }
 
+    static func flag(_ text: String?, _ name: String) throws -> Bool {
+        switch text {
+        case nil, "false": false
+        case "true": true
+        default: throw StartFault("\(name) must be true or false")
+        }
+    }
+
     static func requestRules(_ text: String?) throws -> RequestLimits.Rules {
         var rules = RequestLimits.Rules()
         guard let text else { return rules }

@@ -49,6 +49,8 @@ struct ServeSettings: Sendable {
     /// Nil: `master.key` of the state directory.
     let masterKeyFile: String?
     let requestRules: RequestLimits.Rules
+    /// Whether proxies and their targets may be on this host's loopback.
+    let allowsProxyLoopback: Bool
     /// Whom a gateway that root started becomes.
     let runAs: String?
 
@@ -125,6 +127,7 @@ struct ServeSettings: Sendable {
         }
         outsideSignIn = try OutsideSignInSettings(values, environment: environment)
         masterKeyFile = try Self.path(values["master-key-file"], "master-key-file")
+        allowsProxyLoopback = try Self.flag(values["proxy-loopback"], "proxy-loopback")
         requestRules = try Self.requestRules(values["request-rate"])
         runAs = values["run-as"]
         if let runAs, LoginName(rawValue: runAs) == nil { throw StartFault("run-as must be \(LoginName.rule)") }

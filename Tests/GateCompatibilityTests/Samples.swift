@@ -32,11 +32,15 @@ struct DialectAPI: Sendable {
                 id: dependencies.identity.gateway.text, version: "0.1.0", publicURL: "https://gate.example",
                 sshHost: "gate.example", sshPort: sshPort, sshUser: "tidegate", sshHostKeys: [], apiAddress: nil),
             heartbeatSeconds: 30)
+        let proxies = ProxyService(
+            dependencies, policy: ProxyPolicy(allowsLoopback: false, leasePorts: 20_000...20_099), own: nil,
+            scan: { _ in [] })
         let services = GateServices(
             machines: MachineService(dependencies), enrolment: EnrolmentService(dependencies),
             agentKeys: AgentKeyService(dependencies),
             registration: RegistrationService(dependencies, leaseLifetime: .seconds(120)),
             agents: AgentAdmission(dependencies), tunnelKeys: TunnelKeyService(dependencies),
+            proxies: proxies, forwardKeys: ForwardKeyService(dependencies, proxies: proxies),
             tokens: TokenService(dependencies),
             nodeTokens: NodeTokenService(dependencies, memory: NodeTokenMemory()),
             users: UserService(dependencies), grants: GrantService(dependencies), tenants: TenantService(dependencies),

@@ -138,6 +138,22 @@ enum RouteTable {
         "GET /tunnel-keys": GoodRequest(200),
         "GET /tunnel-keys/:id": GoodRequest(200),
         "DELETE /tunnel-keys/:id": GoodRequest(204),
+        "GET /proxies": GoodRequest(200),
+        "POST /proxies": GoodRequest(201) { _ in
+            #"{"name":"p\#(fresh())","target_host":"10.0.0.9","target_port":\#(fresh())}"#
+        },
+        "POST /proxies/scan": GoodRequest(200) { _ in #"{"host":"jump.example"}"# },
+        "GET /proxies/:proxy": GoodRequest(200),
+        "PATCH /proxies/:proxy": GoodRequest(200) { _ in #"{"target_port":\#(fresh())}"# },
+        "DELETE /proxies/:proxy": GoodRequest(204),
+        "POST /proxies/:proxy/activate": GoodRequest(200) { _ in "{}" },
+        "POST /proxies/:proxy/deactivate": GoodRequest(200),
+        "POST /proxies/:proxy/host-key": GoodRequest(200),
+        "POST /proxies/:proxy/token": GoodRequest(201),
+        "POST /forward-keys": GoodRequest(201) { _ in
+            #"{"public_key":"\#(try SampleKeys.publicKey(fresh()).line)","proxy":"own"}"#
+        },
+        "GET /forward-keys/lines": GoodRequest(200),
         "GET /audit/events": GoodRequest(200),
         "POST /auth/ws-ticket": GoodRequest(201) { _ in #"{"endpoint":"/api/v1/audit/stream"}"# },
         // Whoever asks without an upgrade is told to ask for one; the black-box suite has the rest, over sockets.
@@ -154,6 +170,25 @@ enum RouteTable {
             return
                 #"{"agents":[{"agent_id":"old\#(number)","port":\#(port),"public_key":"\#(key)","last_seen_at":"2026-01-01T00:00:00Z","lease_expires_at":"2999-01-01T00:00:00Z"}]}"#
         },
+    ]
+
+    /// Other programs' APIs. What a caller gets wrong is told inside an answer of 200 there.
+    static let dialects: [String: GoodRequest] = [
+        "POST /api/v1/client/ssh/tunnel": GoodRequest(200) { _ in
+            #"{"public_key":"\#(try SampleKeys.publicKey(fresh()).line)"}"#
+        },
+        "GET /api/v1/client/ssh/tunnel": GoodRequest(200),
+        "GET /api/v1/client/ssh/tunnel/keys": GoodRequest(200),
+        "GET /api/v1/client/ssh/keys": GoodRequest(200),
+        "GET /admin/api/v1/proxy-tunnel/config": GoodRequest(200),
+        "GET /admin/api/v1/proxy-tunnel/configs": GoodRequest(200),
+        "POST /admin/api/v1/proxy-tunnel/config": GoodRequest(200) { _ in
+            #"{"host":"jump\#(fresh()).example","port":22,"proxy_user":"argus-proxy","target_host":"10.0.0.7","target_port":80}"#
+        },
+        "POST /admin/api/v1/proxy-tunnel/config/:id/active": GoodRequest(200) { _ in #"{"is_active":true}"# },
+        "DELETE /admin/api/v1/proxy-tunnel/config/:id": GoodRequest(200) { _ in #"{"delete_user":false}"# },
+        "GET /admin/api/v1/ssh/keys": GoodRequest(200),
+        "DELETE /admin/api/v1/ssh/keys/:id": GoodRequest(200),
     ]
 
     /// Pages for people before a browser.
@@ -200,9 +235,13 @@ enum RouteTable {
         return "\(entry.method) \(path)"
     }
 
+    static func isDialect(_ entry: RouteBook.Entry) -> Bool {
+        if case .dialect = entry.access { true } else { false }
+    }
+
     static func good(_ entry: RouteBook.Entry) -> GoodRequest? {
         let name = "\(entry.method) \(entry.path)"
-        return system.contains(name) ? GoodRequest(200) : pages[name] ?? native[self.name(entry)]
+        return system.contains(name) ? GoodRequest(200) : pages[name] ?? dialects[name] ?? native[self.name(entry)]
     }
 
     /// For the operator on the gateway's own host, who comes by admin.sock.
@@ -221,6 +260,7 @@ enum RouteTable {
         case (.page, .browser): return entry.path == "/sign-in" ? 303 : good
         case (.page, _), (.personPage, .browser): return good
         case (.personPage, _): return 303
+        case (.dialect(let scopes), _): return sender.scopes.isSuperset(of: scopes) ? good : 403
         case (.enrolmentToken, .enrolmentToken), (.machine, .agentKey): return good
         // It is `web` by the Fleet's word, and `web` has a key; the shared key names no machine in this walk.
         case (.machine, .node): return 403
@@ -261,7 +301,9 @@ enum RouteTable {
         let name = name(entry)
         let namesMachine =
             entry.path.contains(":agent_id")
-            || ["POST /tunnel-keys", "GET /access/check", "POST /grants", "POST /auth/totp/reset"].contains(name)
+            || [
+                "POST /tunnel-keys", "GET /access/check", "POST /grants", "POST /auth/totp/reset", "POST /forward-keys",
+            ].contains(name)
         switch sender {
         case .otherTenant: return !namesMachine && !entry.path.contains(":")
         // Somebody else's: the table's token is the first administrator's, its key the operator's on the host.
@@ -276,7 +318,7 @@ enum RouteTable {
         case .anyone, .probe, .setupSecret, .sharedKey, .ticket, .page: .nobody
         case .enrolmentToken: .enrolmentToken
         case .machine: .agentKey
-        case .scoped, .principal, .person: .administrator
+        case .scoped, .principal, .person, .dialect: .administrator
         case .session, .personPage: .browser
         }
     }

@@ -1,7 +1,9 @@
+import GateCompatibility
 import GateControl
 import GateHTTP
 import GateModel
 import GatePanel
+import GateSSH
 import GateStore
 import GateTesting
 import GateWire
@@ -137,9 +139,24 @@ struct TestAPI: Sendable {
                 sshHost: "gate.example", sshPort: 22, sshUser: "tidegate", sshHostKeys: [],
                 apiAddress: "127.0.0.1:12000"),
             heartbeatSeconds: 30)
+        let proxies = ProxyService(
+            dependencies, policy: ProxyPolicy(allowsLoopback: false, leasePorts: 20_000...20_099),
+            own: OwnSSHD(host: "gate.example", port: 22, login: "tidegate", hostKey: try SampleKeys.hostKey(1).line),
+            scan: { _ in [try SampleKeys.hostKey(2)] })
+        let forwardKeys = ForwardKeyService(dependencies, proxies: proxies)
+        let proxy = try await proxies.add(
+            proxyName("own"), ProxyWish(place: nil, target: SSHTarget(host: "10.0.0.5", port: 8080)), by: gateway.admin)
+        let other = try await proxies.add(
+            proxyName("elsewhere"),
+            ProxyWish(
+                place: (
+                    SSHTarget(host: "jump.example", port: 22), loginName("tidegate"), .given(SampleKeys.hostKey(3))
+                ),
+                target: SSHTarget(host: "10.0.0.6", port: 8080)), by: gateway.admin)
         let services = GateServices(
             machines: MachineService(dependencies), enrolment: enrolment, agentKeys: agentKeys,
-            registration: registration, agents: AgentAdmission(dependencies), tunnelKeys: tunnelKeys, tokens: tokens,
+            registration: registration, agents: AgentAdmission(dependencies), tunnelKeys: tunnelKeys,
+            proxies: proxies, forwardKeys: forwardKeys, tokens: tokens,
             nodeTokens: NodeTokenService(dependencies, memory: memory), users: users,
             grants: grants, tenants: tenants, setup: setup,
             audit: AuditService(dependencies), following: AuditFollowing(dependencies, tail: AuditTail()),
@@ -160,7 +177,13 @@ struct TestAPI: Sendable {
             gateway: gateway,
             api: GatewayAPI(
                 services: services, sources: SourceAddress(trusted: []), metrics: HTTPMetrics(),
-                dialects: [{ book in panel.add(to: book) }]),
+                dialects: [
+                    { book in panel.add(to: book) },
+                    { book in
+                        ArgusTunnelRoutes(keys: forwardKeys, proxies: proxies, owned: tunnelKeys).add(to: book)
+                        ArgusAdminRoutes(proxies: proxies, keys: tunnelKeys).add(to: book)
+                    },
+                ]),
             setup: setup, web: web,
             bearers: bearers.merging([
                 .expired: expired.text.reveal(), .elsewhere: elsewhere.text.reveal(), .narrow: narrow.text.reveal(),
@@ -175,6 +198,7 @@ struct TestAPI: Sendable {
                 "tokens": spareToken.token.id.text, "enrolments": spareEnrolment.token.id.text,
                 "keys": spareKey.key.id.text, "tunnel-keys": jump.key.key.id.text,
                 "grants": grantIDs[2], "sessions": spareSession.id.text, "identities": identity.id.text,
+                "proxies": other.proxy.id.text, "config": proxy.proxy.id.text,
             ],
             signIn: signIn, administrator: user, cookie: cookie, session: session)
     }
@@ -189,9 +213,14 @@ struct TestAPI: Sendable {
         for index in parts.indices {
             if parts[index] == ":agent_id" { parts[index] = "web" }
             if parts[index] == ":name" { parts[index] = "operator" }
+            if parts[index] == ":proxy" { parts[index] = ids["proxies"] ?? "missing" }
             if parts[index] == ":id" { parts[index] = ids[parts[index - 1]] ?? "missing" }
         }
-        let queries = [pattern.hasSuffix("/access/check") ? "machine=web" : "", query].filter { !$0.isEmpty }
+        let queries = [
+            pattern.hasSuffix("/access/check") ? "machine=web" : "",
+            pattern.hasSuffix("/forward-keys/lines") ? "fingerprint=SHA256:\(String(repeating: "A", count: 43))" : "",
+            query,
+        ].filter { !$0.isEmpty }
         return "/" + parts.joined(separator: "/") + (queries.isEmpty ? "" : "?" + queries.joined(separator: "&"))
     }
 
@@ -250,6 +279,16 @@ private func userName(_ text: String) throws -> UserName {
 
 private func outside<Name: CheckedName>(_ text: String) throws -> Name {
     guard let name = Name(rawValue: text) else { throw BadSample() }
+    return name
+}
+
+private func proxyName(_ text: String) throws -> ProxyName {
+    guard let name = ProxyName(rawValue: text) else { throw BadSample() }
+    return name
+}
+
+private func loginName(_ text: String) throws -> LoginName {
+    guard let name = LoginName(rawValue: text) else { throw BadSample() }
     return name
 }
 

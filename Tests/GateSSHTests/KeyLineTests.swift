@@ -48,11 +48,11 @@ import Testing
     @Test func aForwardKeyOpensItsTarget() throws {
         let target = try SSHTarget(parsing: "DB.example.org:5432")
         #expect(
-            try KeyLine.forward(target: target).text(key: key, expires: expires, version: current)
+            try KeyLine.forward(targets: [target]).text(key: key, expires: expires, version: current)
                 == #"restrict,port-forwarding,permitopen="db.example.org:5432",permitlisten="127.0.0.1:1","# + tail)
         let local = try SSHTarget(parsing: "localhost:5432")
         #expect(throws: KeyLine.Fault.localhostName) {
-            try KeyLine.forward(target: local).text(key: key, expires: nil, version: current)
+            try KeyLine.forward(targets: [local]).text(key: key, expires: nil, version: current)
         }
     }
 
@@ -111,7 +111,7 @@ import Testing
                 + KeySamples.encoded([KeySamples.skType, KeySamples.point, application]))
         let label = String(repeating: "a", count: 62)
         let target = try SSHTarget(host: "\(label).\(label).\(label).\(label)x", port: 65_535)
-        let line = try KeyLine.forward(target: target).text(key: long, expires: expires, version: current)
+        let line = try KeyLine.forward(targets: [target]).text(key: long, expires: expires, version: current)
         #expect(line.utf8.count <= 1_024)
         #expect(line.utf8.allSatisfy { (0x20..<0x7F).contains($0) })
         #expect(try keygenFingerprint(line) == long.fingerprint)

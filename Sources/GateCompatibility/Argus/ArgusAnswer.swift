@@ -4,6 +4,7 @@ import GateHTTP
 import GateModel
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 
 /// The envelope of Argus' API: `{"status":"ok","response":…}`, and for what the caller got wrong HTTP 200 as well, with
@@ -20,14 +21,15 @@ enum ArgusAnswer {
             context.logger.error(
                 "request failed",
                 metadata: ["error": "\(String(reflecting: error))", "gate.request.id": "\(context.requestID)"])
-            return refusal(ArgusFault("InternalError", "Something went wrong in the gateway; it is in its log."), context)
+            return refusal(
+                ArgusFault("InternalError", "Something went wrong in the gateway; it is in its log."), context)
         }
         var answer: Response
         switch problem.status {
         case 401: return json(.forbidden, Bare(message: "Authorization required"))
         case 403: return json(.forbidden, Bare(message: "Forbidden"))
         case 413, 429, 500...: answer = json(.init(code: problem.status), Bare(message: problem.detail))
-        default: return refusal(ArgusFault(problem.code.rawValue, problem.detail), context)
+        default: return refusal(ArgusFault(problem.codeName, problem.detail), context)
         }
         if let wait = problem.retryAfter { answer.headers[.retryAfter] = String(max(1, wait.components.seconds)) }
         return answer

@@ -68,7 +68,7 @@ private func spelt(_ bytes: [UInt8]) -> String {
     return String(decoding: spelt.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-private func addressBytes(_ text: String) -> [UInt8]? {
+func addressBytes(_ text: String) -> [UInt8]? {
     // A NUL would end the text for inet_pton and hide what follows it.
     guard text.utf8.count <= 45, !text.utf8.contains(0) else { return nil }
     for (family, length) in [(AF_INET, 4), (AF_INET6, 16)] {

@@ -80,7 +80,7 @@ public struct LeaseSweep: Sendable {
             if ended.count < Self.batch { break }
         }
         if dependencies.hotState.takeUncheckedReach() {
-            await dependencies.endWhatLostReach(dependencies.keys.liveJumps)
+            await dependencies.endWhatLostReach(dependencies.keys.livePersonalKeys)
         }
         if due.rests { try await dependencies.database.write { tx in try tx.forgetRests(on: gateway, before: now) } }
         return count

@@ -1,4 +1,5 @@
 public import GateModel
+public import GateSSH
 
 /// One sshd process: the pid and its start time (clock ticks since boot), which together are never reused.
 public struct SSHProcess: Hashable, Sendable {
@@ -28,12 +29,15 @@ public struct KeyGrant: Hashable, Sendable {
         case reverse(GatePort)
         case jump([GatePort])
         case control
+        /// The targets behind this gateway's own sshd.
+        case forward([SSHTarget])
 
         public var purpose: TunnelKey.Purpose {
             switch self {
             case .reverse: .reverse
             case .jump: .jump
             case .control: .control
+            case .forward: .forward
             }
         }
     }
@@ -74,4 +78,17 @@ public struct KeyGrant: Hashable, Sendable {
         self.allowFrom = allowFrom
         self.loginUntil = loginUntil
     }
+}
+
+extension KeyGrant.Reach {
+    /// A person's or program's own: what it names is decided anew when something about them changes.
+    var isPersonal: Bool {
+        switch self {
+        case .jump, .forward: true
+        case .reverse, .control: false
+        }
+    }
+
+    /// What a forward key's line names.
+    var targets: [SSHTarget] { if case .forward(let targets) = self { targets } else { [] } }
 }

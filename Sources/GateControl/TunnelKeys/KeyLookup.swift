@@ -1,4 +1,5 @@
 public import GateModel
+import GateSSH
 import GateStore
 
 /// Answers sshd's question "may this key log in, and to what?".
@@ -105,6 +106,14 @@ extension Transaction {
             reach = .jump(leases.map { GatePort(address: $0.address, port: $0.port) })
             machines = leases.map(\.machine)
             awaited = Set(reachable).subtracting(machines)
+        case .forward:
+            guard let blocks = try forwardReach(of: key) else { return nil }
+            let own = try activeProxies(in: key.tenant).filter { proxy in
+                proxy.gateway == gateway && (key.proxy == nil || key.proxy == proxy.id)
+            }
+            guard !own.isEmpty else { return nil }
+            reach = .forward(try own.map { try SSHTarget(host: $0.targetHost, port: $0.targetPort) })
+            allowFrom = blocks
         }
         return KeyGrant(
             key: key.id, tenant: key.tenant, fingerprint: key.fingerprint, publicKey: key.publicKey, reach: reach,

@@ -1,4 +1,5 @@
 public import GateModel
+package import GateSSH
 import Synchronization
 
 /// Cached key grants and the sshd processes that asked for them, under one lock.
@@ -171,23 +172,23 @@ public final class KeyTable: Sendable {
         }
     }
 
-    /// What live processes may do by one key for the jump: all that any of their lines names.
-    package struct HeldJump: Sendable {
+    /// What live processes may do by one person's key: all that any of their lines names.
+    package struct HeldReach: Sendable {
         package let key: ID<TunnelKey>
         package var machines: Set<ID<Machine>> = []
+        package var targets: Set<SSHTarget> = []
         package var allowFrom: Set<[String]> = []
     }
 
-    /// What is held of these keys for the jump.
-    package func heldJumps(_ fingerprints: [String]) -> [String: HeldJump] {
+    /// What is held of these keys for the jump or for targets behind proxies.
+    package func heldReach(_ fingerprints: [String]) -> [String: HeldReach] {
         state.withLock { state in
-            var held: [String: HeldJump] = [:]
+            var held: [String: HeldReach] = [:]
             for fingerprint in fingerprints {
                 for process in state.askers.members(of: [fingerprint]) {
-                    guard let grant = state.live[process]?.grants[fingerprint], case .jump = grant.reach else {
-                        continue
-                    }
-                    held[fingerprint, default: HeldJump(key: grant.key)].machines.formUnion(grant.machines)
+                    guard let grant = state.live[process]?.grants[fingerprint], grant.reach.isPersonal else { continue }
+                    held[fingerprint, default: HeldReach(key: grant.key)].machines.formUnion(grant.machines)
+                    held[fingerprint]?.targets.formUnion(grant.reach.targets)
                     held[fingerprint]?.allowFrom.insert(grant.allowFrom)
                 }
             }
@@ -195,15 +196,13 @@ public final class KeyTable: Sendable {
         }
     }
 
-    /// Every key for the jump that a live process holds.
-    package var liveJumps: [String] {
+    /// Every person's key that a live process holds.
+    package var livePersonalKeys: [String] {
         state.withLock { state in
             Array(
                 Set(
                     state.live.values.flatMap { live in
-                        live.grants.values.compactMap { grant in
-                            if case .jump = grant.reach { grant.fingerprint } else { nil }
-                        }
+                        live.grants.values.compactMap { $0.reach.isPersonal ? $0.fingerprint : nil }
                     }))
         }
     }

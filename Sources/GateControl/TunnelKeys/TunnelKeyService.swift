@@ -2,7 +2,7 @@ public import GateModel
 public import GateSSH
 import GateStore
 
-/// A person's keys for the jump to machines.
+/// A person's keys for the jump to machines, and all keys as lists show them.
 public struct TunnelKeyService: Sendable {
     public static let loginLifetimes: ClosedRange<Int> = 60...31_536_000
     public static let defaultLogin = 30 * 86_400
@@ -47,7 +47,8 @@ public struct TunnelKeyService: Sendable {
                 }
                 return (try tx.describe([existing], on: gateway)[0], false)
             }
-            guard try tx.liveTunnelKeyCount(of: owner, tenant: caller.tenant, at: now) < Self.limit else {
+            guard try tx.liveTunnelKeyCount(of: owner, tenant: caller.tenant, purpose: .jump, at: now) < Self.limit
+            else {
                 throw ControlError.limitReached("One owner may hold \(Self.limit) keys; revoke some first.")
             }
             let key = TunnelKey(
@@ -87,6 +88,27 @@ public struct TunnelKeyService: Sendable {
             let keys = try tx.tunnelKeys(
                 in: caller.tenant, owner: owner, purpose: purpose, machine: machine, after: after, limit: limit)
             return try tx.describe(keys, on: gateway)
+        }
+    }
+
+    /// The caller's own forward keys that aren't over, newest first.
+    public func ownForwardKeys(by caller: Caller) async throws -> [TunnelKey] {
+        try caller.require(.keys)
+        guard let owner = caller.principal.user?.id else { return try await allForwardKeys(by: caller) }
+        return try await liveForwardKeys(of: owner, by: caller)
+    }
+
+    /// Everybody's, at most `ForwardKeyService.listLimit`.
+    public func allForwardKeys(by caller: Caller) async throws -> [TunnelKey] {
+        try caller.require([.keys, .accessRead])
+        return try await liveForwardKeys(of: nil, by: caller)
+    }
+
+    private func liveForwardKeys(of owner: ID<User>?, by caller: Caller) async throws -> [TunnelKey] {
+        let now = dependencies.now()
+        return try await dependencies.database.read { tx in
+            try tx.liveForwardKeys(
+                in: caller.tenant, owner: owner, at: now, limit: ForwardKeyService.listLimit)
         }
     }
 
@@ -130,7 +152,7 @@ public struct TunnelKeyService: Sendable {
 extension Caller {
     fileprivate func owns(_ key: TunnelKey) -> Bool {
         guard let user = principal.user else { return false }
-        return key.purpose == .jump && key.user == user.id
+        return (key.purpose == .jump || key.purpose == .forward) && key.user == user.id
     }
 }
 

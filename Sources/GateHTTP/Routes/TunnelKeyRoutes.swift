@@ -37,7 +37,7 @@ struct TunnelKeyRoutes {
             var purpose: TunnelKey.Purpose?
             if let text = request.uri.queryParameters["purpose"] {
                 purpose = TunnelKey.Purpose(rawValue: String(text))
-                guard purpose != nil else { throw Field.invalid("purpose", "reverse, jump or control") }
+                guard purpose != nil else { throw Field.invalid("purpose", "reverse, jump, control or forward") }
             }
             let keys = try await services.tunnelKeys.list(
                 purpose: purpose, machine: request.uri.queryParameters["machine"].map(String.init),

@@ -66,8 +66,8 @@ extension Transaction {
         ).map { row throws(StoreError) in try Grant(row: row) }
     }
 
-    /// The fingerprints of the living jump keys of everybody a grant may speak of.
-    public func liveJumpKeys(of subject: Grant.Subject, in tenant: ID<Tenant>) throws(StoreError) -> [String] {
+    /// The fingerprints of the living jump and forward keys of everybody a grant may speak of.
+    public func livePersonalKeys(of subject: Grant.Subject, in tenant: ID<Tenant>) throws(StoreError) -> [String] {
         let owners: SQL =
             switch subject {
             case .user(let id): "user_id = \(id)"
@@ -77,7 +77,7 @@ extension Transaction {
         return try rows(
             """
             SELECT fingerprint FROM tunnel_key
-            WHERE \(owners) AND tenant_id = \(tenant) AND purpose = 'jump' AND revoked_at IS NULL
+            WHERE \(owners) AND tenant_id = \(tenant) AND purpose IN ('jump', 'forward') AND revoked_at IS NULL
             """
         ).map { row throws(StoreError) in try row.text("fingerprint") }
     }

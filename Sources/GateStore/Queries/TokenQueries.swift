@@ -78,6 +78,19 @@ extension Transaction {
             """) > 0
     }
 
+    /// Brings the end of every living token of a user forward to `end`; one that ends before stays as it is.
+    public func endTokens(of user: ID<User>, by end: Timestamp, at now: Timestamp) throws(StoreError) {
+        if end <= now {
+            try execute("UPDATE access_token SET revoked_at = \(now) WHERE user_id = \(user) AND revoked_at IS NULL")
+        } else {
+            try execute(
+                """
+                UPDATE access_token SET expires_at = \(end) WHERE user_id = \(user) AND revoked_at IS NULL
+                  AND (expires_at IS NULL OR expires_at > \(end))
+                """)
+        }
+    }
+
     /// Revokes tokens of that label that were never used; returns them.
     public func revokeUnusedTokens(label: String, at now: Timestamp) throws(StoreError) -> [ID<AccessToken>] {
         try rows(

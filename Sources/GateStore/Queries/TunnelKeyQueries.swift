@@ -5,10 +5,10 @@ extension Transaction {
         try execute(
             """
             INSERT INTO tunnel_key (id, tenant_id, purpose, fingerprint, public_key, label, user_id, machine_id,
-                agent_key_id, issue, created_at, login_until, connection_until)
+                agent_key_id, proxy_id, issue, created_at, login_until, connection_until)
             VALUES (\(key.id), \(key.tenant), \(key.purpose.rawValue), \(key.fingerprint), \(key.publicKey),
-                \(key.label), \(key.user), \(key.machine), \(key.agentKey), \(key.issue), \(key.createdAt),
-                \(key.loginUntil), \(key.connectionUntil))
+                \(key.label), \(key.user), \(key.machine), \(key.agentKey), \(key.proxy), \(key.issue),
+                \(key.createdAt), \(key.loginUntil), \(key.connectionUntil))
             """)
         for machine in machines {
             try execute(
@@ -47,7 +47,7 @@ extension Transaction {
         after: (createdAt: Timestamp, id: ID<TunnelKey>)?, limit: Int
     ) throws(StoreError) -> [TunnelKey] {
         var condition: SQL = "tenant_id = \(tenant)"
-        if let owner { condition = "\(condition) AND user_id = \(owner) AND purpose = 'jump'" }
+        if let owner { condition = "\(condition) AND user_id = \(owner) AND purpose IN ('jump', 'forward')" }
         if let purpose { condition = "\(condition) AND purpose = \(purpose.rawValue)" }
         if let machine {
             condition = """
@@ -56,7 +56,12 @@ extension Transaction {
                 """
         }
         if let after { condition = "\(condition) AND (created_at, id) < (\(after.createdAt), \(after.id))" }
-        return try rows(
+        return try tunnelKeys(where: condition, limit: limit)
+    }
+
+    /// Newest first.
+    func tunnelKeys(where condition: SQL, limit: Int) throws(StoreError) -> [TunnelKey] {
+        try rows(
             "SELECT \(columns) FROM tunnel_key WHERE \(condition) ORDER BY created_at DESC, id DESC LIMIT \(limit)"
         ).map { row throws(StoreError) in try TunnelKey(row: row) }
     }
@@ -71,13 +76,16 @@ extension Transaction {
         ).map { row throws(StoreError) in try row.id("machine_id", of: Machine.self) }
     }
 
-    public func liveTunnelKeyCount(of user: ID<User>?, tenant: ID<Tenant>, at now: Timestamp) throws(StoreError) -> Int
-    {
+    /// An owner's keys of that purpose, `jump` or `forward`, that aren't over.
+    public func liveTunnelKeyCount(
+        of user: ID<User>?, tenant: ID<Tenant>, purpose: TunnelKey.Purpose, at now: Timestamp
+    ) throws(StoreError) -> Int {
         let owner: SQL = user.map { "user_id = \($0)" } ?? "user_id IS NULL"
         return try rows(
             """
-            SELECT count(*) AS n FROM tunnel_key WHERE tenant_id = \(tenant) AND purpose = 'jump' AND \(owner)
-              AND revoked_at IS NULL AND connection_until > \(now)
+            SELECT count(*) AS n FROM tunnel_key WHERE tenant_id = \(tenant) AND \(owner)
+              AND purpose = \(purpose.rawValue) AND purpose IN ('jump', 'forward') AND revoked_at IS NULL
+              AND connection_until > \(now)
             """
         ).first?.int("n") ?? 0
     }
@@ -183,8 +191,8 @@ public struct TunnelKeyReference: Sendable, Hashable {
 }
 
 private let columns: SQL = """
-    id, tenant_id, purpose, fingerprint, public_key, label, user_id, machine_id, agent_key_id, issue, created_at,
-    login_until, connection_until, revoked_at
+    id, tenant_id, purpose, fingerprint, public_key, label, user_id, machine_id, agent_key_id, proxy_id, issue,
+    created_at, login_until, connection_until, revoked_at
     """
 
 extension TunnelKey {
@@ -195,7 +203,8 @@ extension TunnelKey {
             purpose: purpose, fingerprint: try row.text("fingerprint"), publicKey: try row.text("public_key"),
             label: try row.text("label"), user: try row.optionalID("user_id", of: User.self),
             machine: try row.optionalID("machine_id", of: Machine.self),
-            agentKey: try row.optionalID("agent_key_id", of: AgentKey.self), issue: try row.optionalInteger("issue"),
+            agentKey: try row.optionalID("agent_key_id", of: AgentKey.self),
+            proxy: try row.optionalID("proxy_id", of: Proxy.self), issue: try row.optionalInteger("issue"),
             createdAt: try row.timestamp("created_at"), loginUntil: try row.timestamp("login_until"),
             connectionUntil: try row.timestamp("connection_until"),
             revokedAt: try row.optionalTimestamp("revoked_at"))
