@@ -68,20 +68,27 @@ class HandedKey:
         return [*self.gateway.ssh_arguments(self.private), *options, self.gateway.address]
 
     def open(self, target=9, deadline=15):
-        """`ssh -R` with it; waits until this very process has the port."""
+        """`ssh -R` with it; waits until this very process has the port. As an agent does, it tries again when the one that
+        it displaces has not let go of the port yet."""
         forward = f"{self.answer['reverse_bind_host']}:{self.port}:127.0.0.1:{target}"
         log_path = self.private.with_suffix(".log")
-        with open(log_path, "wb") as log:
-            self.ssh = subprocess.Popen(
-                self.command("-v", "-N", "-T", "-o", "ExitOnForwardFailure=yes", "-R", forward),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
-            )  # fmt: skip
+
+        def start():
+            with open(log_path, "wb") as log:
+                self.ssh = subprocess.Popen(
+                    self.command("-v", "-N", "-T", "-o", "ExitOnForwardFailure=yes", "-R", forward),
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+                )  # fmt: skip
 
         def bound():
             if self.ssh.poll() is not None:
-                raise AssertionError(f"ssh -R ended with {self.ssh.returncode}: {log_text(log_path)[-2000:]}")
+                said = log_text(log_path)
+                if "remote port forwarding failed" not in said:
+                    raise AssertionError(f"ssh -R ended with {self.ssh.returncode}: {said[-2000:]}")
+                start()
             return "remote forward success" in log_text(log_path)
 
+        start()
         wait_until(bound, deadline, lambda: f"the port bound: {log_text(log_path)[-2000:]}")
         return self
 

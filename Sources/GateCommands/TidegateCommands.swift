@@ -7,7 +7,7 @@ public enum TidegateCommands {
         Setup.self, Login.self, Logout.self, AuthCommand.self, WhoAmI.self, MachineCommand.self, AgentKeyCommand.self,
         KeyCommand.self,
         UserCommand.self, GrantCommand.self, AccessCommand.self, TokenCommand.self, TenantCommand.self,
-        ConnectionCommand.self, ImportCommand.self, SSHCommand.self, SCPCommand.self, ProxyCommand.self,
+        ConnectionCommand.self, ImportCommand.self, SSHCommand.self, SCPCommand.self, ProxyGroup.self,
         SSHConfigCommand.self, CompletionCommand.self,
     ]
 }

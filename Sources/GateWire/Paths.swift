@@ -6,6 +6,8 @@ public enum APIPath {
     public static let gateway = "/api/v1/gateway"
     public static let machines = "/api/v1/machines"
     public static let tunnelKeys = "/api/v1/tunnel-keys"
+    public static let proxies = "/api/v1/proxies"
+    public static let forwardKeys = "/api/v1/forward-keys"
     public static let tokens = "/api/v1/tokens"
     public static let renewToken = "/api/v1/tokens/current/renew"
     public static let forgetNodeTokens = "/api/v1/node-tokens/forget"
@@ -33,6 +35,7 @@ public enum APIPath {
     public static func enrolments(of agentID: String) -> String { "\(machine(agentID))/enrolments" }
     public static func agentKeys(of agentID: String) -> String { "\(machine(agentID))/keys" }
     public static func tunnelKey(_ id: String) -> String { "\(tunnelKeys)/\(id)" }
+    public static func proxy(_ name: String) -> String { "\(proxies)/\(name)" }
     public static func user(_ name: String) -> String { "\(users)/\(name)" }
     public static func identities(of name: String) -> String { "\(user(name))/identities" }
     public static func grant(_ id: String) -> String { "\(grants)/\(id)" }

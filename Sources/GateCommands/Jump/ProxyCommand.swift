@@ -4,7 +4,7 @@ import GateWire
 
 struct ProxyCommand: GatewayCommand {
     static let configuration = CommandConfiguration(
-        commandName: "proxy",
+        commandName: "connect",
         abstract: "Connect the standard streams to a machine's sshd: the ProxyCommand of `tidegate ssh-config`.",
         discussion: """
             Refreshes the machine's pinned host keys first, so that ssh never has to ask.
