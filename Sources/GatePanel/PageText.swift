@@ -53,7 +53,8 @@ package struct ScopeWords: Sendable {
         "keys": "register keys to reach machines", "tokens": "make and revoke tokens of yours",
         "connections:read": "see live connections", "audit:read": "read the audit trail",
         "access:read": "see users and grants", "access:write": "change users and grants",
-        "key-lookup": "look up tunnel keys", "drain": "take the gateway out of service", "tenants": "make tenants",
+        "key-lookup": "look up tunnel keys", "proxies:write": "add and change proxies",
+        "drain": "take the gateway out of service", "tenants": "make tenants",
     ]
 }
 

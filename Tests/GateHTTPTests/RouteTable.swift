@@ -146,7 +146,7 @@ enum RouteTable {
         "GET /proxies/:proxy": GoodRequest(200),
         "PATCH /proxies/:proxy": GoodRequest(200) { _ in #"{"target_port":\#(fresh())}"# },
         "DELETE /proxies/:proxy": GoodRequest(204),
-        "POST /proxies/:proxy/activate": GoodRequest(200) { _ in "{}" },
+        "POST /proxies/:proxy/activate": GoodRequest(200),
         "POST /proxies/:proxy/deactivate": GoodRequest(200),
         "POST /proxies/:proxy/host-key": GoodRequest(200),
         "POST /proxies/:proxy/token": GoodRequest(201),

@@ -64,7 +64,8 @@ struct ProxyAdd: GatewayCommand {
         }
         let added = try OneTimeSecret.moved(from: try await client.addProxy(request), \.token, to: output)
         try gateway.show(added) {
-            Terminal.note("added proxy \(TerminalText.neutralised(added.name)) to \(TerminalText.neutralised(added.target))")
+            Terminal.note(
+                "added proxy \(TerminalText.neutralised(added.name)) to \(TerminalText.neutralised(added.target))")
             OneTimeSecret.show(added.token, writtenTo: output)
         }
     }

@@ -66,7 +66,7 @@ struct ProxyHostKey: GatewayCommand {
     var hostKey: String?
 
     @Option(help: "How long the old key is good too; without it, a day.")
-    var overlap: TimeSpan?
+    var overlap: OverlapSpan?
 
     @OptionGroup var gateway: GatewayOptions
 
@@ -97,7 +97,7 @@ struct ProxyToken: GatewayCommand {
     var proxy: String
 
     @Option(help: "How long the tokens before it are good too; without it, a day.")
-    var overlap: TimeSpan?
+    var overlap: OverlapSpan?
 
     @Option(help: ArgumentHelp("Write the token to this file (0600) instead of printing it.", valueName: "file"))
     var output: String?
@@ -182,5 +182,19 @@ struct ProxyRemove: GatewayCommand {
     func perform() async throws {
         try await gateway.client().removeProxy(proxy)
         try gateway.show(["removed": proxy]) { Terminal.print("Removed \(proxy).") }
+    }
+}
+
+/// A span of time that may be none at all.
+struct OverlapSpan: ExpressibleByArgument {
+    let seconds: Int
+
+    init?(argument: String) {
+        if ["0", "0s"].contains(argument) {
+            seconds = 0
+        } else {
+            guard let span = TimeSpan(argument: argument) else { return nil }
+            seconds = span.seconds
+        }
     }
 }

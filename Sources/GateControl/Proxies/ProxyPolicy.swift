@@ -17,13 +17,16 @@ public struct ProxyPolicy: Sendable {
     }
 
     /// Throws `invalid` for a host that may not be a proxy, or a target that may not lie behind one.
-    func require(host: SSHTarget, target: SSHTarget) throws(ControlError) {
-        try require(host, field: "host")
+    /// `host` is nil for the gateway's own sshd.
+    func require(host: SSHTarget?, target: SSHTarget) throws(ControlError) {
+        if let host { try require(host: host) }
         try require(target, field: "target_host")
         if Self.isLoopback(target), leasePorts.contains(target.port) {
             throw .invalid(field: "target_port", rule: "a port that no machine leases; machines are reached by grants")
         }
     }
+
+    func require(host: SSHTarget) throws(ControlError) { try require(host, field: "host") }
 
     private func require(_ target: SSHTarget, field: String) throws(ControlError) {
         guard !target.isLocalhostName else {

@@ -68,7 +68,7 @@ public struct ProxyService: Sendable {
     /// The keys a host offers now, the best first.
     public func hostKeys(of host: SSHTarget, by caller: Caller) async throws -> [SSHHostKey] {
         try caller.require(.proxiesWrite)
-        try policy.require(host: host, target: host)
+        try policy.require(host: host)
         return try await scanned(host)
     }
 
@@ -118,7 +118,7 @@ public struct ProxyService: Sendable {
             guard let own, let login = LoginName(rawValue: own.login) else {
                 throw ControlError.notPossible("This gateway runs no sshd that could be a proxy.")
             }
-            try policy.require(host: wish.target, target: wish.target)
+            try policy.require(host: nil, target: wish.target)
             return Proxy(
                 id: .random(), tenant: caller.tenant, name: name, gateway: dependencies.identity.gateway,
                 host: own.host, port: own.port, login: login, targetHost: wish.target.host,
@@ -148,7 +148,7 @@ public struct ProxyService: Sendable {
             let host = try Self.target(patch.host ?? proxy.host, patch.port ?? proxy.port, field: "host")
             let target = try Self.target(
                 patch.targetHost ?? proxy.targetHost, patch.targetPort ?? proxy.targetPort, field: "target_host")
-            try policy.require(host: proxy.gateway == nil ? host : target, target: target)
+            try policy.require(host: proxy.gateway == nil ? host : nil, target: target)
             // Another host's key is another key: it has to be given or scanned anew.
             if host.host != proxy.host || host.port != proxy.port { proxy.hostKeyConfirmedAt = nil }
             (proxy.host, proxy.port) = (host.host, host.port)
