@@ -188,8 +188,7 @@ public struct ProxyService: Sendable {
 
     /// `exclusively`: the others are switched off in the same statement.
     public func activate(_ name: String, exclusively: Bool, by caller: Caller) async throws -> Proxy {
-        try await change(name, by: caller, action: .proxyActivated, stores: false) { [dependencies] proxy, now in
-            _ = dependencies
+        try await change(name, by: caller, action: .proxyActivated, stores: false) { proxy, now in
             proxy.activatedAt = proxy.activatedAt ?? now
             return [("exclusive", String(exclusively))]
         } also: { tx, proxy, now in
